@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What mappings cost: "bench [-m kviommu_bench.ko] [-j result.json] [-n mappings]".
+ *
+ * Times are of CLOCK_MONOTONIC. In a machine whose clock counts instructions
+ * (-icount shift=0) a nanosecond is an instruction, and noise is gone. Each row
+ * says what it is compared with, and all rows are of one run.
+ */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/vmm.h"
+
+#define MAX_ROWS	32
+#define FAR_IOVA	0x100000000ULL
+/* The long-lived mappings start so many pages behind FAR_IOVA */
+#define FILL_PAGE	(1ULL << 19)
+
+struct row {
+	const char *name;
+	const char *than;	/* the row it is compared with, or NULL */
+	double value;
+	const char *unit;
+	double goal;		/* at most, as a ratio to "than"; 0: none */
+	bool absolute;		/* the goal is of the value itself */
+};
+
+static struct row rows[MAX_ROWS];
+static unsigned int nr_rows;
+
+static struct host host;
+static struct vmm vmm;
+
+static void die(const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	fprintf(stderr, "bench: ");
+	vfprintf(stderr, fmt, args);
+	fprintf(stderr, "\n");
+	va_end(args);
+	vmm_close(&vmm);
+	host_teardown(&host);
+	exit(1);
+}
+
+static struct row *add(const char *name, double value, const char *unit,
+		       const char *than, double goal)
+{
+	struct row *row = &rows[nr_rows++];
+
+	*row = (struct row){ name, than, value, unit, goal, false };
+	fprintf(stderr, "bench: %s: %.1f %s\n", name, value, unit);
+	return row;
+}
+
+static struct row *find(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; name && i < nr_rows; i++)
+		if (!strcmp(rows[i].name, name))
+			return &rows[i];
+	return NULL;
+}
+
+static void queue_map(unsigned int slot, u64 iova, u64 pages, u64 gpa)
+{
+	struct virtio_iommu_req_map req = viommu_make_map(
+		DOMAIN, iova, iova + pages * PAGE - 1, gpa, VIOMMU_RW);
+
+	viommu_queue(&vmm.v, slot, &req, sizeof(req) - 4, 4);
+}
+
+static void queue_unmap(unsigned int slot, u64 iova, u64 pages)
+{
+	struct virtio_iommu_req_unmap req =
+		viommu_make_unmap(DOMAIN, iova, iova + pages * PAGE - 1);
+
+	viommu_queue(&vmm.v, slot, &req, sizeof(req) - 4, 4);
+}
+
+static void kick_and_collect(unsigned int n)
+{
+	unsigned int slot;
+	int status;
+
+	vq_kick(&vmm.v, 0);
+	while (n--) {
+		status = viommu_collect(&vmm.v, &slot);
+		if (status)
+			die("a request failed with status %d", status);
+	}
+}
+
+/* Nanoseconds of one MAP and UNMAP of a page, n requests in a kick */
+static double pairs(unsigned int n, unsigned int rounds)
+{
+	unsigned int i, j;
+	u64 start = 0;
+
+	for (i = 0; i <= rounds; i++) {
+		if (i == 1)	/* the first round is to warm up */
+			start = now_ns();
+		if (n == 1) {
+			queue_map(0, FAR_IOVA, 1, DATA_GPA);
+			kick_and_collect(1);
+			queue_unmap(0, FAR_IOVA, 1);
+			kick_and_collect(1);
+			continue;
+		}
+		/* As a guest does: some maps, some unmaps, in one kick */
+		for (j = 0; j < n; j += 2) {
+			queue_map(j, FAR_IOVA + j * PAGE, 1,
+				  DATA_GPA + j % 7 * 3 * PAGE);
+			queue_unmap(j + 1, FAR_IOVA + j * PAGE, 1);
+		}
+		kick_and_collect(n);
+	}
+	return (double)(now_ns() - start) / rounds / (n == 1 ? 1 : n / 2);
+}
+
+/* 64 a kick, but all maps in one kick and all unmaps in the next */
+static double pairs_apart(unsigned int n, unsigned int rounds)
+{
+	unsigned int i, j;
+	u64 start = 0;
+
+	for (i = 0; i <= rounds; i++) {
+		if (i == 1)
+			start = now_ns();
+		for (j = 0; j < n; j++)
+			queue_map(j, FAR_IOVA + j * PAGE, 1,
+				  DATA_GPA + j % 7 * 3 * PAGE);
+		kick_and_collect(n);
+		for (j = 0; j < n; j++)
+			queue_unmap(j, FAR_IOVA + j * PAGE, 1);
+		kick_and_collect(n);
+	}
+	return (double)(now_ns() - start) / rounds / n;
+}
+
+static double runs(u64 pages, unsigned int rounds)
+{
+	unsigned int i;
+	u64 start = 0;
+
+	for (i = 0; i <= rounds; i++) {
+		if (i == 1)
+			start = now_ns();
+		queue_map(0, FAR_IOVA, pages, RAM_GPA + 4 * MiB);
+		kick_and_collect(1);
+		queue_unmap(0, FAR_IOVA, pages);
+		kick_and_collect(1);
+	}
+	return (double)(now_ns() - start) / rounds;
+}
+
+/* 512 pages of no order: a request each, 64 a kick, unmapped with one request */
+static double scattered(unsigned int rounds)
+{
+	unsigned int i, j, n;
+	u64 start = 0;
+
+	for (i = 0; i <= rounds; i++) {
+		if (i == 1)
+			start = now_ns();
+		for (j = 0; j < 512; j += n) {
+			for (n = 0; n < 64; n++)
+				queue_map(n, FAR_IOVA + (j + n) * PAGE, 1,
+					  RAM_GPA + 4 * MiB +
+					  (j + n) * 37 % 512 * PAGE);
+			kick_and_collect(64);
+		}
+		queue_unmap(0, FAR_IOVA, 512);
+		kick_and_collect(1);
+	}
+	return (double)(now_ns() - start) / rounds;
+}
+
+/*
+ * The ioctls of a VMM that does it all itself: a second IOAS with the device
+ * attached to it in the stock way, which here is bypass
+ */
+static double ioctl_pairs(u64 pages, bool shuffle, unsigned int rounds)
+{
+	u8 *va = vmm_alloc(RAM_4K, 512 * PAGE);
+	unsigned int i;
+	u64 start = 0, j;
+	int rc = 0;
+
+	for (i = 0; i <= rounds && !rc; i++) {
+		if (i == 1)
+			start = now_ns();
+		if (!shuffle) {
+			rc = iommufd_map(vmm.iommufd, vmm.ioas, va, pages * PAGE,
+					 FAR_IOVA, true);
+		} else {
+			for (j = 0; j < pages && !rc; j++)
+				rc = iommufd_map(vmm.iommufd, vmm.ioas,
+						 va + j * 37 % 512 * PAGE, PAGE,
+						 FAR_IOVA + j * PAGE, true);
+		}
+		rc = rc ?: iommufd_unmap(vmm.iommufd, vmm.ioas, FAR_IOVA,
+					 pages * PAGE);
+	}
+	if (rc)
+		die("ioctl: %s", strerror(-rc));
+	return (double)(now_ns() - start) / rounds;
+}
+
+/* Slab, page tables and per-CPU memory of the kernel, in bytes */
+static u64 kernel_memory(void)
+{
+	static const char *const fields[] = {
+		"Slab:", "PageTables:", "SecPageTables:", "Percpu:",
+		"VmallocUsed:",
+	};
+	char text[8192], *at;
+	u64 total = 0;
+	size_t i;
+
+	if (file_read("/proc/meminfo", text, sizeof(text)) < 0)
+		return 0;
+	for (i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+		at = strstr(text, fields[i]);
+		if (at)
+			total += strtoull(at + strlen(fields[i]), NULL, 10) * KiB;
+	}
+	return total;
+}
+
+/* Fill up to n mappings that can not merge */
+static u64 fill(u64 have, u64 n)
+{
+	unsigned int i;
+
+	while (have < n) {
+		unsigned int count = n - have < 64 ? n - have : 64;
+
+		for (i = 0; i < count; i++)
+			queue_map(i, FAR_IOVA + (FILL_PAGE + have + i) * PAGE,
+				  1, DATA_GPA + (have + i) % 2 * 5 * PAGE);
+		kick_and_collect(count);
+		have += count;
+	}
+	return have;
+}
+
+static void with_alive(u64 limit)
+{
+	static const struct {
+		u64 n;
+		const char *name;
+	} levels[] = {
+		{ 10, "map_10_alive" }, { 1000, "map_1e3_alive" },
+		{ 100000, "map_1e5_alive" }, { 1000000, "map_1e6_alive" },
+	};
+	u64 have = 0, before, shadow_before;
+	struct row *row;
+	size_t i;
+
+	before = kernel_memory();
+	shadow_before = mdev_counter(&host.mdev, "shadow_bytes");
+	for (i = 0; i < sizeof(levels) / sizeof(*levels); i++) {
+		u64 start, ns = 0;
+		unsigned int j, k;
+
+		if (levels[i].n > limit)
+			break;
+		have = fill(have, levels[i].n);
+		/* Only the maps: 64 a kick, taken away again unmeasured */
+		for (j = 0; j < 20; j++) {
+			for (k = 0; k < 64; k++)
+				queue_map(k, FAR_IOVA + (j * 97 + k) * PAGE, 1,
+					  DATA_GPA + k % 2 * 5 * PAGE);
+			start = now_ns();
+			kick_and_collect(64);
+			ns += now_ns() - start;
+			queue_unmap(0, FAR_IOVA + j * 97 * PAGE, 64);
+			kick_and_collect(1);
+		}
+		add(levels[i].name, ns / 20.0 / 64, "instructions",
+		    i ? levels[0].name : NULL, i ? 1.5 : 0);
+	}
+	row = add("bytes_a_mapping",
+		  (double)(mdev_counter(&host.mdev, "shadow_bytes") -
+			   (long long)shadow_before) / have, "bytes", NULL, 64);
+	row->absolute = true;
+	add("kernel_memory_a_mapping",
+	    (double)((long long)kernel_memory() - (long long)before) / have,
+	    "bytes", NULL, 0);
+	queue_unmap(0, FAR_IOVA + FILL_PAGE * PAGE, have);
+	kick_and_collect(1);
+}
+
+/* The rows that a kernel module measures, before a driver takes the device */
+static void bare(const char *module, const char *bdf)
+{
+	char cmd[512], text[4096], *line, *save, name[64];
+	unsigned long long ns;
+
+	snprintf(cmd, sizeof(cmd), "insmod %s device=%s", module, bdf);
+	if (system(cmd))
+		die("%s failed", cmd);
+	if (file_read("/sys/kernel/debug/kviommu_bench", text, sizeof(text)) < 0)
+		die("no results of %s", module);
+	for (line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		char *row;
+
+		if (sscanf(line, "%63s %llu", name, &ns) != 2)
+			continue;
+		if (asprintf(&row, "bare_%s", name) < 0)
+			die("out of memory");
+		add(row, ns, "instructions", NULL, 0);
+	}
+	if (system("rmmod kviommu_bench"))
+		die("rmmod kviommu_bench failed");
+}
+
+static void print_table(FILE *out)
+{
+	unsigned int i;
+
+	fprintf(out, "%-26s %12s  %-13s %8s  %-22s %s\n", "row", "value", "unit",
+		"ratio", "to", "goal");
+	for (i = 0; i < nr_rows; i++) {
+		struct row *row = &rows[i], *than = find(row->than);
+		double ratio = than && than->value ? row->value / than->value : 0;
+
+		fprintf(out, "%-26s %12.1f  %-13s ", row->name, row->value,
+			row->unit);
+		if (than)
+			fprintf(out, "%8.2f  %-22s ", ratio, row->than);
+		else
+			fprintf(out, "%8s  %-22s ", "", "");
+		if (row->goal)
+			fprintf(out, "<= %g: %s", row->goal,
+				(row->absolute ? row->value : ratio) <=
+				row->goal ? "yes" : "NO");
+		fprintf(out, "\n");
+	}
+}
+
+static void print_json(FILE *out)
+{
+	unsigned int i;
+
+	fprintf(out, "{\n  \"rows\": [\n");
+	for (i = 0; i < nr_rows; i++) {
+		struct row *row = &rows[i], *than = find(row->than);
+
+		fprintf(out, "    {\"name\": \"%s\", \"value\": %.1f, \"unit\": \"%s\"",
+			row->name, row->value, row->unit);
+		if (than && than->value)
+			fprintf(out, ", \"to\": \"%s\", \"ratio\": %.3f",
+				row->than, row->value / than->value);
+		if (row->goal)
+			fprintf(out, ", \"goal\": %g", row->goal);
+		fprintf(out, "}%s\n", i + 1 < nr_rows ? "," : "");
+	}
+	fprintf(out, "  ]\n}\n");
+}
+
+int main(int argc, char **argv)
+{
+	const char *module = NULL, *json = NULL;
+	char bdf[1][BDF_LEN];
+	u64 limit = 1000000;
+	FILE *out;
+	int opt, rc;
+
+	while ((opt = getopt(argc, argv, "m:j:n:")) != -1) {
+		switch (opt) {
+		case 'm':
+			module = optarg;
+			break;
+		case 'j':
+			json = optarg;
+			break;
+		case 'n':
+			limit = strtoull(optarg, NULL, 0);
+			break;
+		default:
+			fprintf(stderr,
+				"usage: bench [-m kviommu_bench.ko] [-j result.json] [-n mappings]\n");
+			return 2;
+		}
+	}
+	if (pci_find(EDU_VENDOR, EDU_DEVICE, bdf, 1) < 1)
+		die("needs an edu device");
+	if (module) {
+		pci_set_driver(bdf[0], NULL);
+		bare(module, bdf[0]);
+	}
+	rc = host_setup(&host, 1);
+	if (rc)
+		die("%s", host.why);
+	if (mdev_set(&host.mdev, "poll_us", "0") ||
+	    mdev_set(&host.mdev, "batch", "1024") ||
+	    mdev_set(&host.mdev, "max_mappings", "1048576"))
+		die("the vIOMMU can not be set up");
+	vmm_init(&vmm, &host, NULL);
+	rc = vmm_up(&vmm, VMM_DRIVER_OK);
+	if (rc)
+		die("VMM step \"%s\": %s", vmm_step_name[vmm.next],
+		    strerror(-rc));
+
+	/* Still in bypass: the device is attached to the IOAS */
+	add("ioctl_pair", ioctl_pairs(1, false, 500), "instructions",
+	    module ? "bare_pair" : NULL, 0);
+	add("ioctl_pair_512_contiguous", ioctl_pairs(512, false, 20),
+	    "instructions", module ? "bare_pair_512_contiguous" : NULL, 0);
+	add("ioctl_512_scattered", ioctl_pairs(512, true, 5), "instructions",
+	    NULL, 0);
+
+	rc = vmm_up(&vmm, VMM_MAPPED);
+	if (rc)
+		die("VMM step \"%s\": %s", vmm_step_name[vmm.next],
+		    strerror(-rc));
+	add("request_pair_1_a_kick", pairs(1, 500), "instructions",
+	    module ? "bare_pair" : "ioctl_pair", 0);
+	add("request_pair_64_a_kick", pairs_apart(64, 50), "instructions",
+	    module ? "bare_pair" : "ioctl_pair", module ? 1.5 : 0.25);
+	add("request_pair_64_mixed", pairs(64, 50), "instructions",
+	    module ? "bare_pair" : "ioctl_pair", 0);
+	add("ioctl_to_request_64", find("request_pair_64_a_kick")->value,
+	    "instructions", "ioctl_pair", 0.25);
+	add("request_512_contiguous", runs(512, 20), "instructions",
+	    "ioctl_pair_512_contiguous", 0);
+	add("request_512_scattered", scattered(5), "instructions",
+	    "ioctl_512_scattered", 0);
+	with_alive(limit);
+
+	print_table(stdout);
+	if (json) {
+		out = fopen(json, "w");
+		if (!out)
+			die("%s: %s", json, strerror(errno));
+		print_json(out);
+		fclose(out);
+	} else {
+		print_json(stdout);
+	}
+	vmm_close(&vmm);
+	host_teardown(&host);
+	return 0;
+}

@@ -1,0 +1,331 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * "Kernel integrity" tests: each sequence is repeated with the first, second, ...
+ * fallible call inside the kernel made to fail, until it goes through without a
+ * fault. What the calls return is not looked at; that the kernel says nothing,
+ * that nothing is left, and that the sequence works afterwards, is.
+ */
+#include "kviommu_harness.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/syscall.h>
+
+#define MAX_NTH		2000
+
+static bool fault_injection_setup(void)
+{
+	static const char *const allow[] = {
+		"failslab/ignore-gfp-wait",
+		"fail_page_alloc/ignore-gfp-wait",
+		"fail_page_alloc/ignore-gfp-highmem",
+	};
+	DIR *debugfs = opendir("/sys/kernel/debug");
+	struct dirent *entry;
+	char path[512];
+	size_t i;
+
+	if (!debugfs)
+		return false;
+	for (i = 0; i < ARRAY_SIZE(allow); i++) {
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", allow[i]);
+		if (file_write(path, "N") && !i) {
+			closedir(debugfs);
+			return false;
+		}
+	}
+	/* A stack trace for each fault would take longer than the test */
+	while ((entry = readdir(debugfs))) {
+		if (strncmp(entry->d_name, "fail", 4))
+			continue;
+		snprintf(path, sizeof(path), "/sys/kernel/debug/%s/verbose",
+			 entry->d_name);
+		file_write(path, "0");
+	}
+	closedir(debugfs);
+	return true;
+}
+
+struct nth {
+	int fd;
+};
+
+static void nth_set(struct nth *nth, unsigned int n)
+{
+	char text[16];
+	int len = snprintf(text, sizeof(text), "%u", n);
+
+	/* The write itself can be what fails: then the fault is used up */
+	while (pwrite(nth->fd, text, len, 0) != len)
+		;
+}
+
+/* True when the fault has struck, so that there may be a next one */
+static bool nth_struck(struct nth *nth)
+{
+	char text[16] = "";
+	ssize_t len = pread(nth->fd, text, sizeof(text) - 1, 0);
+
+	nth_set(nth, 0);
+	/* If the read fails, the fault had not struck until then */
+	return len > 0 && !atoi(text);
+}
+
+FIXTURE(fail_nth)
+{
+	struct host host;
+	struct vmm vmm;
+	struct nth nth;
+};
+
+FIXTURE_SETUP(fail_nth)
+{
+	char path[64];
+
+	if (!fault_injection_setup())
+		SKIP(return, "the kernel has no fault injection");
+	SETUP_HOST(&self->host, 1);
+	vmm_init(&self->vmm, &self->host, NULL);
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth",
+		 syscall(SYS_gettid));
+	self->nth.fd = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->nth.fd);
+}
+
+FIXTURE_TEARDOWN(fail_nth)
+{
+	vmm_close(&self->vmm);
+	close(self->nth.fd);
+	TEARDOWN_HOST(&self->host);
+}
+
+/*
+ * Run "calls" with a fault, "undo" without, until no fault strikes any more. In
+ * the end the whole thing must work.
+ */
+#define SWEEP(self, prepare, calls, undo) do {				\
+	unsigned int sweep_n;						\
+									\
+	for (sweep_n = 1; sweep_n < MAX_NTH; sweep_n++) {		\
+		bool struck;						\
+									\
+		prepare;						\
+		nth_set(&(self)->nth, sweep_n);				\
+		calls;							\
+		struck = nth_struck(&(self)->nth);			\
+		undo;							\
+		if (!struck)						\
+			break;						\
+	}								\
+	EXPECT_GT(MAX_NTH, sweep_n);					\
+	/* Without a single fault there is nothing that was tested */	\
+	EXPECT_LT(1, sweep_n);						\
+	TH_LOG("%u faults", sweep_n - 1);				\
+	vmm_close(&(self)->vmm);					\
+	ASSERT_UP(&(self)->vmm, VMM_MAPPED);				\
+	EXPECT_WRITES(1, &(self)->vmm, 0, DATA_IOVA, DATA_GPA);	\
+} while (0)
+
+#define NOTHING	do { } while (0)
+
+/* From a step of the VMM to another; what came up is taken down again */
+#define SWEEP_STEPS(self, before, last)					\
+	SWEEP(self, ASSERT_UP(&(self)->vmm, before),			\
+	      vmm_up(&(self)->vmm, last),				\
+	      vmm_close(&(self)->vmm))
+
+#define FAIL_NTH(name) TEST_F_TIMEOUT(fail_nth, name, 600)
+
+FAIL_NTH(create)
+{
+	struct mdev mdev = { "" };
+
+	SWEEP(self, NOTHING, mdev_create(&mdev), mdev_remove(&mdev));
+}
+
+FAIL_NTH(remove)
+{
+	struct mdev mdev = { "" };
+
+	SWEEP(self, mdev_create(&mdev), mdev_remove(&mdev),
+	      mdev_remove(&mdev));
+}
+
+FAIL_NTH(assign)
+{
+	const char *bdf = self->host.bdf[0];
+
+	SWEEP(self, mdev_unassign(&self->host.mdev, bdf),
+	      mdev_assign(&self->host.mdev, bdf, "0x28"), NOTHING);
+}
+
+FAIL_NTH(unassign)
+{
+	const char *bdf = self->host.bdf[0];
+
+	SWEEP(self, NOTHING, mdev_unassign(&self->host.mdev, bdf),
+	      mdev_assign(&self->host.mdev, bdf, "0x28"));
+}
+
+FAIL_NTH(settings)
+{
+	char text[256];
+
+	SWEEP(self, NOTHING,
+	      mdev_set(&self->host.mdev, "pin", "demand");
+	      mdev_set(&self->host.mdev, "address_width", "36");
+	      mdev_get(&self->host.mdev, "endpoints", text, sizeof(text)),
+	      mdev_set(&self->host.mdev, "pin", "cache");
+	      mdev_set(&self->host.mdev, "address_width", "0"));
+}
+
+FAIL_NTH(viommu_open)
+{
+	SWEEP_STEPS(self, VMM_MEMORY, VMM_VIOMMU_OPEN);
+}
+
+FAIL_NTH(viommu_bind)
+{
+	SWEEP_STEPS(self, VMM_VIOMMU_OPEN, VMM_VIOMMU_BIND);
+}
+
+FAIL_NTH(viommu_attach)
+{
+	SWEEP_STEPS(self, VMM_VIOMMU_BIND, VMM_VIOMMU_ATTACH);
+}
+
+FAIL_NTH(endpoint_bind)
+{
+	SWEEP_STEPS(self, VMM_ENDPOINT_OPEN, VMM_ENDPOINT_BIND);
+}
+
+FAIL_NTH(endpoint_attach)
+{
+	SWEEP_STEPS(self, VMM_ENDPOINT_BIND, VMM_ENDPOINT_ATTACH);
+}
+
+/* The endpoint is first, so opening the vIOMMU has to take care of it */
+FAIL_NTH(viommu_attach_after_endpoint)
+{
+	struct vmm *vmm = &self->vmm;
+
+	SWEEP(self,
+	      ASSERT_UP(vmm, VMM_MEMORY); vmm->next = VMM_ENDPOINT_OPEN;
+	      ASSERT_UP(vmm, VMM_ENDPOINT_ATTACH); vmm->next = VMM_VIOMMU_OPEN,
+	      vmm_up(vmm, VMM_VIOMMU_ATTACH),
+	      vmm_close(vmm));
+}
+
+FAIL_NTH(driver_ok)
+{
+	SWEEP(self, ASSERT_UP(&self->vmm, VMM_BUS_MASTER),
+	      vmm_up(&self->vmm, VMM_DRIVER_OK),
+	      self->vmm.next = VMM_DRIVER_OK; virtio_reset(&self->vmm.v));
+}
+
+FAIL_NTH(irqs)
+{
+	int fds[3] = { open("/dev/null", O_RDWR), -1, -1 };
+
+	SWEEP(self, ASSERT_UP(&self->vmm, VMM_VIOMMU_BIND),
+	      vfio_set_irqs(&self->vmm.viommu, VFIO_PCI_MSIX_IRQ_INDEX, 0, 3,
+			    fds), NOTHING);
+	close(fds[0]);
+}
+
+FAIL_NTH(attach)
+{
+	SWEEP(self, ASSERT_UP(&self->vmm, VMM_DRIVER_OK),
+	      vmm_up(&self->vmm, VMM_DOMAIN),
+	      self->vmm.next = VMM_DRIVER_OK);
+}
+
+FAIL_NTH(detach)
+{
+	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED),
+	      viommu_detach(&self->vmm.v, DOMAIN, ENDPOINT(0)),
+	      self->vmm.next = VMM_DRIVER_OK);
+}
+
+FAIL_NTH(map)
+{
+	SWEEP(self, ASSERT_UP(&self->vmm, VMM_DOMAIN),
+	      viommu_map(&self->vmm.v, DOMAIN, DATA_IOVA, 3 * MiB, DATA_GPA,
+			 VIOMMU_RW),
+	      viommu_unmap(&self->vmm.v, DOMAIN, DATA_IOVA, 3 * MiB));
+}
+
+/* With pin=demand, pages are pinned for each mapping */
+FAIL_NTH(map_demand)
+{
+	ASSERT_EQ(0, mdev_set(&self->host.mdev, "pin", "demand"));
+	SWEEP(self, ASSERT_UP(&self->vmm, VMM_DOMAIN),
+	      viommu_map(&self->vmm.v, DOMAIN, DATA_IOVA, 64 * PAGE, DATA_GPA,
+			 VIOMMU_RW),
+	      viommu_unmap(&self->vmm.v, DOMAIN, DATA_IOVA, 64 * PAGE));
+}
+
+FAIL_NTH(unmap)
+{
+	SWEEP(self, ASSERT_UP(&self->vmm, VMM_DOMAIN);
+	      viommu_map(&self->vmm.v, DOMAIN, DATA_IOVA, 64 * PAGE, DATA_GPA,
+			 VIOMMU_RW),
+	      viommu_unmap(&self->vmm.v, DOMAIN, DATA_IOVA, 64 * PAGE),
+	      viommu_unmap(&self->vmm.v, DOMAIN, DATA_IOVA, 64 * PAGE));
+}
+
+FAIL_NTH(memory_removed)
+{
+	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED);
+	      vmm_add_high(&self->vmm, 0, HIGH_SIZE, true);
+	      viommu_map(&self->vmm.v, DOMAIN, 0x200000000ULL, HIGH_SIZE,
+			 HIGH_GPA, VIOMMU_RW),
+	      vmm_remove_high(&self->vmm, HIGH_SIZE / 2, HIGH_SIZE / 2),
+	      vmm_remove_high(&self->vmm, 0, HIGH_SIZE);
+	      viommu_unmap(&self->vmm.v, DOMAIN, 0x200000000ULL, HIGH_SIZE));
+}
+
+/* Refill of what comes back */
+FAIL_NTH(memory_returns)
+{
+	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED);
+	      vmm_add_high(&self->vmm, 0, HIGH_SIZE, true);
+	      viommu_map(&self->vmm.v, DOMAIN, 0x200000000ULL, HIGH_SIZE,
+			 HIGH_GPA, VIOMMU_RW);
+	      vmm_remove_high(&self->vmm, 0, HIGH_SIZE);
+	      vmm_add_high(&self->vmm, 0, HIGH_SIZE, true),
+	      viommu_unmap(&self->vmm.v, DOMAIN, 0x300000000ULL, PAGE),
+	      vmm_remove_high(&self->vmm, 0, HIGH_SIZE);
+	      viommu_unmap(&self->vmm.v, DOMAIN, 0x200000000ULL, HIGH_SIZE));
+}
+
+FAIL_NTH(reset)
+{
+	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED),
+	      vfio_reset(&self->vmm.viommu),
+	      vfio_reset(&self->vmm.viommu); self->vmm.next = VMM_DRIVER_OK);
+}
+
+FAIL_NTH(detach_endpoint)
+{
+	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED),
+	      vfio_detach(&self->vmm.edu[0].dev),
+	      vfio_detach(&self->vmm.edu[0].dev);
+	      vfio_attach(&self->vmm.edu[0].dev, self->vmm.hwpt));
+}
+
+FAIL_NTH(close)
+{
+	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED),
+	      vmm_close(&self->vmm), vmm_close(&self->vmm));
+}
+
+FAIL_NTH(close_iommu_last)
+{
+	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED),
+	      vmm_close_iommufd(&self->vmm); vmm_close_endpoints(&self->vmm);
+	      vmm_close_viommu(&self->vmm),
+	      vmm_close(&self->vmm));
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kill -9 of the VMM at each step of its life and at random moments. After it,
+ * the device reaches nothing of the dead VMM's memory, nothing is pinned, and the
+ * next VMM starts as if there had been none before it.
+ */
+#include "kviommu_harness.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+FIXTURE(kill)
+{
+	struct host host;
+	struct vmm vmm;
+	u8 *ram;	/* of the victim, seen by its parent too */
+};
+
+FIXTURE_SETUP(kill)
+{
+	SETUP_HOST(&self->host, 1);
+	vmm_init(&self->vmm, &self->host, NULL);
+	self->ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, self->ram);
+}
+
+FIXTURE_TEARDOWN(kill)
+{
+	vmm_close(&self->vmm);
+	munmap(self->ram, RAM_SIZE);
+	TEARDOWN_HOST(&self->host);
+}
+
+/* What the victim does when it is up; it does not return */
+static void linger(struct vmm *vmm)
+{
+	(void)vmm;
+	for (;;)
+		pause();
+}
+
+/* With requests and DMA under way all the time */
+static void churn(struct vmm *vmm)
+{
+	u64 i = 0;
+
+	for (;; i++) {
+		u64 iova = 0x200000000ULL + i % 512 * PAGE;
+
+		if (!(i % 50))
+			edu_start_store(&vmm->edu[0], DATA_IOVA, 64);
+		viommu_map(&vmm->v, DOMAIN, iova, PAGE,
+			   DATA_GPA + i % 512 * PAGE, VIOMMU_RW);
+		if (i & 1)
+			viommu_unmap(&vmm->v, DOMAIN, 0x200000000ULL,
+				     512 * PAGE);
+	}
+}
+
+/* Up and down again, for ever */
+static void cycle(struct vmm *vmm)
+{
+	for (;;) {
+		vmm_close(vmm);
+		if (vmm_up(vmm, VMM_MAPPED))
+			_exit(2);
+	}
+}
+
+static pid_t victim(struct host *host, u8 *ram, enum vmm_step last,
+		    void (*life)(struct vmm *vmm), int *ready)
+{
+	struct vmm vmm;
+	int fds[2];
+	pid_t pid;
+
+	if (pipe(fds))
+		return -1;
+	pid = fork();
+	if (pid) {
+		close(fds[1]);
+		*ready = fds[0];
+		return pid;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	vmm_init(&vmm, host, NULL);
+	vmm.ram = ram;
+	if (vmm_up(&vmm, last))
+		_exit(1);
+	if (write(fds[1], "", 1) != 1)
+		_exit(1);
+	life(&vmm);
+	_exit(0);
+}
+
+#define KILL(pid) do {							\
+	int kill_status;						\
+									\
+	EXPECT_EQ(0, kill(pid, SIGKILL));				\
+	EXPECT_EQ(pid, waitpid(pid, &kill_status, 0));			\
+	EXPECT_EQ(true, WIFSIGNALED(kill_status))			\
+		TH_LOG("the VMM ended before it was killed: 0x%x",	\
+		       kill_status);					\
+} while (0)
+
+#define EXPECT_CLEAN_AND_USABLE(self) do {				\
+	struct edu late = { .bar = NULL };				\
+	const char *why = host_leftovers(&(self)->host);		\
+	u8 *data = (self)->ram + (DATA_GPA - RAM_GPA);			\
+	char state[32];							\
+									\
+	EXPECT_EQ(true, !why)						\
+		TH_LOG("after the kill: %s", why);			\
+	mdev_endpoint_state(&(self)->host.mdev, ENDPOINT(0), state,	\
+			    sizeof(state));				\
+	EXPECT_STREQ("unbound", state);					\
+	if (pci_is_translated_by_default((self)->host.bdf[0])) {	\
+		ASSERT_EQ(0, edu_map_sysfs(&late, (self)->host.bdf[0]));\
+		EXPECT_EQ(0, edu_can_write(&late, DATA_IOVA, data));	\
+		EXPECT_EQ(0, edu_can_write(&late, DATA_GPA, data));	\
+		edu_unmap_bar(&late);					\
+	}								\
+	/* The next VMM does not inherit the dead one's mappings */	\
+	ASSERT_UP(&(self)->vmm, VMM_BUS_MASTER);			\
+	EXPECT_WRITES(0, &(self)->vmm, 0, DATA_IOVA, DATA_GPA);		\
+	ASSERT_UP(&(self)->vmm, VMM_MAPPED);				\
+	EXPECT_WRITES(1, &(self)->vmm, 0, DATA_IOVA, DATA_GPA);		\
+	vmm_close(&(self)->vmm);					\
+} while (0)
+
+TEST_F(kill, at_each_step)
+{
+	enum vmm_step step;
+	int ready;
+	pid_t pid;
+	char c;
+
+	for (step = VMM_IOMMUFD; step < VMM_STEPS; step++) {
+		TH_LOG("after \"%s\"", vmm_step_name[step]);
+		pid = victim(&self->host, self->ram, step, linger, &ready);
+		ASSERT_LT(0, pid);
+		ASSERT_EQ(1, read(ready, &c, 1))
+			TH_LOG("the VMM did not come up to \"%s\"",
+			       vmm_step_name[step]);
+		close(ready);
+		KILL(pid);
+		EXPECT_CLEAN_AND_USABLE(self);
+	}
+}
+
+TEST_F(kill, under_load)
+{
+	int ready, i;
+	pid_t pid;
+	char c;
+
+	for (i = 0; i < 10; i++) {
+		pid = victim(&self->host, self->ram, VMM_MAPPED, churn, &ready);
+		ASSERT_LT(0, pid);
+		ASSERT_EQ(1, read(ready, &c, 1));
+		close(ready);
+		sleep_ms(37 * i);
+		KILL(pid);
+		EXPECT_CLEAN_AND_USABLE(self);
+	}
+}
+
+/* At any moment, also while a step is half done */
+TEST_F(kill, while_it_comes_and_goes)
+{
+	struct rng rng = { .state = now_ns() };
+	unsigned int delay;
+	int ready, i;
+	pid_t pid;
+
+	TH_LOG("seed 0x%llx", (unsigned long long)rng.state);
+	for (i = 0; i < 25; i++) {
+		pid = victim(&self->host, self->ram, VMM_IOMMUFD, cycle, &ready);
+		ASSERT_LT(0, pid);
+		delay = rng_below(&rng, 600);
+		sleep_ms(delay);
+		close(ready);
+		KILL(pid);
+		EXPECT_CLEAN_AND_USABLE(self);
+	}
+}
+
+/* The process that opened everything dies, another one still has the fds */
+TEST_F(kill, opener_dies_first)
+{
+	int ready, up[2];
+	pid_t opener, status_pid, heir = 0;
+	int status;
+
+	ASSERT_EQ(0, pipe(up));
+	opener = fork();
+	ASSERT_LE(0, opener);
+	if (!opener) {
+		struct vmm vmm;
+
+		vmm_init(&vmm, &self->host, NULL);
+		vmm.ram = self->ram;
+		if (vmm_up(&vmm, VMM_MAPPED))
+			_exit(1);
+		heir = fork();
+		if (!heir)
+			linger(&vmm);
+		if (write(up[1], &heir, sizeof(heir)) != sizeof(heir))
+			_exit(1);
+		linger(&vmm);
+	}
+	close(up[1]);
+	ready = up[0];
+	ASSERT_EQ((ssize_t)sizeof(heir), read(ready, &heir, sizeof(heir)));
+	close(ready);
+	kill(opener, SIGKILL);
+	status_pid = waitpid(opener, &status, 0);
+	EXPECT_EQ(opener, status_pid);
+	/* Its worker is gone with it; the heir's death must still clean up */
+	kill(heir, SIGKILL);
+	/* The heir is not our child: its end shows when the vIOMMU is free */
+	for (status = 0; status < 500; status++) {
+		if (!vmm_up(&self->vmm, VMM_VIOMMU_BIND))
+			break;
+		vmm_close(&self->vmm);
+		sleep_ms(10);
+	}
+	EXPECT_GT(500, status) TH_LOG("the vIOMMU was not given back");
+	vmm_close(&self->vmm);
+	EXPECT_CLEAN_AND_USABLE(self);
+}
+
+TEST_HARNESS_MAIN
