@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Groups: moving devices between blocked, bypass and translated.
+ *
+ * This is the only place that attaches anything to a host device. VFIO has
+ * claimed the DMA ownership of the group when a device of it is bound, so with
+ * nothing attached the host blocks it. Bypass is the VMM's own page table,
+ * attached through iommufd; translated is a host domain of the shadow. Between
+ * the two lies a moment in which the group is blocked.
+ *
+ * The host can't tell the members of a group apart. The one that the guest
+ * attached leads, the others go with it.
+ */
+#include <linux/slab.h>
+
+#include <trace/events/kviommu.h>
+
+#include "kviommu_private.h"
+
+/**
+ * kviommu_group_join() - find or make the group of an endpoint
+ * @v: vIOMMU, locked
+ * @ep: endpoint
+ *
+ * Return: the group with @ep in it, or ERR_PTR(-ENOMEM).
+ */
+struct kviommu_group *kviommu_group_join(struct kviommu *v,
+					 struct kviommu_endpoint *ep)
+{
+	struct kviommu_group *g;
+
+	lockdep_assert_held(&v->lock);
+	list_for_each_entry(g, &v->groups, node)
+		if (g->group == ep->kdev->group)
+			goto found;
+
+	g = kzalloc(sizeof(*g), GFP_KERNEL);
+	if (!g)
+		return ERR_PTR(-ENOMEM);
+	g->group = ep->kdev->group;
+	g->state = KVIOMMU_BLOCKED;
+	INIT_LIST_HEAD(&g->eps);
+	list_add_tail(&g->node, &v->groups);
+found:
+	list_add_tail(&ep->group_node, &g->eps);
+	return g;
+}
+
+/**
+ * kviommu_group_leave() - an endpoint is no longer assigned
+ * @ep: endpoint, blocked
+ */
+void kviommu_group_leave(struct kviommu_endpoint *ep)
+{
+	struct kviommu_group *g = ep->group;
+
+	list_del(&ep->group_node);
+	ep->group = NULL;
+	if (!list_empty(&g->eps))
+		return;
+	list_del(&g->node);
+	kfree(g);
+}
+
+/* A member whom the VMM attached takes part; the others have no say. */
+static bool takes_part(const struct kviommu_endpoint *ep)
+{
+	return ep->kdev->bound && ep->kdev->attached;
+}
+
+static void resolve(struct kviommu *v, struct kviommu_group *g,
+		    struct kviommu_target *t)
+{
+	struct kviommu_endpoint *ep;
+	struct kviommu_target te;
+	bool first = true;
+
+	*t = (struct kviommu_target){ .state = KVIOMMU_BLOCKED };
+	if (!v->open || !v->memory)
+		return;
+	list_for_each_entry(ep, &g->eps, group_node) {
+		if (!takes_part(ep))
+			continue;
+		te = (struct kviommu_target){ .state = KVIOMMU_BLOCKED };
+		v->model->resolve(v, ep, &te);
+		/* What it still reads or writes are no guest addresses. */
+		if (te.state == KVIOMMU_BYPASS && ep->unsafe)
+			te.state = KVIOMMU_BLOCKED;
+		if (te.state == KVIOMMU_TRANSLATED && te.shadow->broken)
+			te.state = KVIOMMU_BLOCKED;
+		if (te.chosen) {
+			*t = te;
+			return;
+		}
+		/* Nobody leads: what all of them may reach. */
+		if (first || te.state < t->state)
+			*t = te;
+		first = false;
+	}
+}
+
+static void hwpt_detach(struct kviommu_endpoint *ep)
+{
+	if (!ep->kdev->on_hwpt)
+		return;
+	ep->kdev->ops->detach(ep->kdev->priv);
+	ep->kdev->on_hwpt = false;
+}
+
+static void set_state(struct kviommu *v, struct kviommu_group *g,
+		      enum kviommu_state state)
+{
+	struct kviommu_endpoint *ep;
+
+	if (g->state == state)
+		return;
+	list_for_each_entry(ep, &g->eps, group_node)
+		trace_kviommu_state(kviommu_dev(v), ep->kdev->dev, ep->id,
+				    g->state, state);
+	g->state = state;
+}
+
+static void leave(struct kviommu_group *g)
+{
+	struct kviommu_endpoint *ep;
+
+	list_for_each_entry(ep, &g->eps, group_node)
+		hwpt_detach(ep);
+	if (g->hostdom) {
+		kviommu_hostdom_detach(g->hostdom, g->group);
+		kviommu_hostdom_put(g->hostdom);
+		g->hostdom = NULL;
+	}
+}
+
+static int enter_bypass(struct kviommu_group *g)
+{
+	struct kviommu_endpoint *ep;
+	int rc;
+
+	list_for_each_entry(ep, &g->eps, group_node) {
+		u32 id = ep->kdev->pt_id;
+
+		if (!takes_part(ep) || ep->kdev->on_hwpt)
+			continue;
+		rc = ep->kdev->ops->attach(ep->kdev->priv, &id);
+		if (rc)
+			return rc;
+		ep->kdev->on_hwpt = true;
+	}
+	return 0;
+}
+
+static struct device *first_dev(struct kviommu_group *g)
+{
+	return list_first_entry(&g->eps, struct kviommu_endpoint,
+				group_node)->kdev->dev;
+}
+
+/**
+ * kviommu_group_apply() - put a group where the model wants it
+ * @v: vIOMMU, locked
+ * @g: group
+ *
+ * A group that is there already is not touched.
+ *
+ * Return: 0, or what the host or iommufd said; the group is blocked then.
+ */
+int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g)
+{
+	struct kviommu_hostdom *h = NULL;
+	struct kviommu_target t;
+	int rc = 0;
+
+	lockdep_assert_held(&v->lock);
+
+	resolve(v, g, &t);
+	if (t.state == KVIOMMU_TRANSLATED) {
+		if (g->hostdom && g->hostdom->shadow == t.shadow)
+			return 0;
+		/* All of it is built before the old one is left. */
+		h = kviommu_hostdom_get(t.shadow, first_dev(g));
+		if (IS_ERR(h)) {
+			rc = PTR_ERR(h);
+			h = NULL;
+			t.state = KVIOMMU_BLOCKED;
+		}
+	}
+	if (t.state != KVIOMMU_BYPASS || g->hostdom)
+		leave(g);
+
+	if (t.state == KVIOMMU_TRANSLATED) {
+		rc = kviommu_hostdom_attach(h, g->group);
+		if (rc)
+			kviommu_hostdom_put(h);
+		else
+			g->hostdom = h;
+	} else if (t.state == KVIOMMU_BYPASS) {
+		rc = enter_bypass(g);
+		if (rc)
+			leave(g);
+	}
+	set_state(v, g, rc ? KVIOMMU_BLOCKED : t.state);
+	if (rc)
+		kviommu_warn(v, "%s is blocked: it can't be made %s: %d\n",
+			     dev_name(first_dev(g)), kviommu_state_name(t.state),
+			     rc);
+	return rc;
+}
+
+/**
+ * kviommu_group_block_member() - a member takes no part any more
+ * @v: vIOMMU, locked
+ * @ep: endpoint, with kviommu_dev::attached false
+ *
+ * What others of the group still use stays; VFIO keeps bus mastering of a
+ * closed device off.
+ */
+void kviommu_group_block_member(struct kviommu *v, struct kviommu_endpoint *ep)
+{
+	lockdep_assert_held(&v->lock);
+	hwpt_detach(ep);
+	kviommu_group_apply(v, ep->group);
+}

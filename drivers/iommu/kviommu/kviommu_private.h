@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kviommu core: what its parts know of each other.
+ *
+ * Data flows one way: front end (frontend/) -> model (virtio/) -> core
+ * (viommu.c, endpoint.c, group.c) -> shadow (shadow.c, gmem.c) -> host IOMMU.
+ *
+ * Lock order, outermost first:
+ *
+ *   vfio_device_set::lock      held by VFIO around bind, attach, detach, close
+ *   kviommu_devs_lock          which host device belongs to which vIOMMU
+ *   kviommu::lock              everything of one vIOMMU: model, endpoints,
+ *                              shadows, pins
+ *   iommufd's and mm's locks   taken by pinning, and by attaching the VMM's
+ *                              page table
+ *   iommu_group::mutex         taken by attaching a domain
+ *   kviommu_faults::lock, kviommu_worker::lock
+ *                              irq-safe, not nested; the host's fault handler
+ *                              takes them
+ *
+ * iommufd calls kviommu_dma_unmap() with none of its locks held, so that the
+ * callback may take kviommu::lock. It must never be held around attaching or
+ * detaching the vIOMMU's own iommufd access, which call back the same way.
+ *
+ * "last" is inclusive, "end" is exclusive.
+ */
+#ifndef KVIOMMU_PRIVATE_H
+#define KVIOMMU_PRIVATE_H
+
+#include <linux/iommu.h>
+#include <linux/kviommu.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/types.h>
+#include <linux/vfio.h>
+#include <linux/xarray.h>
+
+struct kviommu;
+struct kviommu_endpoint;
+struct kviommu_group;
+struct page;
+struct seq_file;
+
+/* ---- guest memory (gmem.c) ---- */
+
+#define KVIOMMU_CHUNK_SHIFT	21
+#define KVIOMMU_CHUNK_SIZE	(1UL << KVIOMMU_CHUNK_SHIFT)
+#define KVIOMMU_CHUNK_PAGES	(KVIOMMU_CHUNK_SIZE >> PAGE_SHIFT)
+
+/**
+ * struct kviommu_gmem_ops - where guest pages come from
+ * @pin: pin @npages writable or read-only pages from @gpa; 0 or an errno
+ * @unpin: undo one @pin of exactly the same range
+ * @rw: copy without pinning
+ */
+struct kviommu_gmem_ops {
+	int (*pin)(void *priv, u64 gpa, int npages, bool write,
+		   struct page **pages);
+	void (*unpin)(void *priv, u64 gpa, int npages);
+	int (*rw)(void *priv, u64 gpa, void *buf, size_t len, bool write);
+};
+
+/**
+ * struct kviommu_gmem - the pinned part of the guest's memory
+ * @chunks: GPA >> KVIOMMU_CHUNK_SHIFT -> struct kviommu_chunk
+ * @windows: ranges pinned for the CPU's own use
+ * @stale: shadows with unmaps that were not flushed yet
+ * @holes: shadows that wait for memory to come back
+ * @demand: pin only what is mapped, and unpin it with its last mapping
+ * @pinned: bytes pinned now
+ *
+ * Protected by the lock of the vIOMMU.
+ */
+struct kviommu_gmem {
+	struct xarray chunks;
+	struct list_head windows;
+	struct list_head stale;
+	struct list_head holes;
+	const struct kviommu_gmem_ops *ops;
+	void *priv;
+	bool demand;
+	u64 pinned;
+};
+
+/**
+ * struct kviommu_window - guest memory the CPU reads and writes in place
+ * @gpa: first byte
+ * @len: bytes
+ * @pages: NULL until it is used, and again when the memory went away
+ */
+struct kviommu_window {
+	struct list_head node;
+	u64 gpa;
+	size_t len;
+	struct page **pages;
+	unsigned int npages;
+};
+
+struct kviommu_chunk;
+
+void kviommu_gmem_init(struct kviommu_gmem *g,
+		       const struct kviommu_gmem_ops *ops, void *priv);
+struct kviommu_chunk *kviommu_gmem_get(struct kviommu_gmem *g, u64 gpa,
+				       size_t len, bool write);
+void kviommu_gmem_put(struct kviommu_gmem *g, u64 gpa, size_t len);
+void kviommu_gmem_split(struct kviommu_gmem *g, u64 gpa);
+size_t kviommu_gmem_run(const struct kviommu_chunk *chunk, u64 gpa,
+			size_t max, phys_addr_t *pa);
+bool kviommu_gmem_busy(struct kviommu_gmem *g, u64 *first, u64 *last);
+void kviommu_gmem_release(struct kviommu_gmem *g, u64 first, u64 last);
+int kviommu_gmem_copy(struct kviommu_gmem *g, u64 gpa, void *buf, size_t len,
+		      bool write);
+void kviommu_window_init(struct kviommu_window *w, u64 gpa, size_t len);
+int kviommu_window_get(struct kviommu_gmem *g, struct kviommu_window *w);
+void kviommu_window_put(struct kviommu_gmem *g, struct kviommu_window *w);
+void *kviommu_window_ptr(const struct kviommu_window *w, size_t offset);
+
+/* ---- shadow (shadow.c) ---- */
+
+#define KVIOMMU_READ		BIT(0)
+#define KVIOMMU_WRITE		BIT(1)
+
+/**
+ * struct kviommu_extent - guest IOVA range -> GPA range
+ * @absent: not mapped in the host: guest memory behind it went away
+ * @joined: belongs to the same guest mapping as the extent before it
+ */
+struct kviommu_extent {
+	struct rb_node node;
+	u64 iova;
+	u64 last;
+	u64 gpa;
+	u8 prot;
+	bool absent;
+	bool joined;
+};
+
+/**
+ * struct kviommu_hostdom - a shadow in one host IOMMU
+ * @iommu: the IOMMU instance whose devices can share it
+ * @groups: number of groups attached
+ * @gather: what was unmapped and not flushed from the IOTLB yet
+ * @stale_first: lowest IOVA of that, @stale_last highest; first > last if none
+ */
+struct kviommu_hostdom {
+	struct list_head node;
+	struct kviommu_shadow *shadow;
+	struct iommu_domain *domain;
+	struct iommu_device *iommu;
+	unsigned int groups;
+	int prot;
+	bool filled;
+	struct iommu_iotlb_gather gather;
+	u64 stale_first;
+	u64 stale_last;
+};
+
+/**
+ * struct kviommu_shadow - the host's counterpart of a guest address space
+ * @extents: what the guest mapped, by IOVA, disjoint
+ * @nr_extents: entries of @extents; @nr_mappings counts without joined ones
+ * @nr_absent: extents the host does not map
+ * @refill: IOVA at which the search for absent extents goes on
+ * @stale: in kviommu_gmem::stale while an IOTLB may know what was unmapped
+ * @holes: in kviommu_gmem::holes while some extent is absent
+ * @broken: the host's tables are not what they should be; it must not be used
+ *
+ * Protected by the lock of the vIOMMU.
+ */
+struct kviommu_shadow {
+	struct kviommu_gmem *gmem;
+	struct rb_root extents;
+	struct list_head hostdoms;
+	u64 nr_extents;
+	u64 nr_mappings;
+	u64 nr_absent;
+	u64 refill;
+	struct list_head stale;
+	struct list_head holes;
+	bool broken;
+};
+
+int kviommu_shadow_module_init(void);
+void kviommu_shadow_module_exit(void);
+void kviommu_shadow_init(struct kviommu_shadow *s, struct kviommu_gmem *g);
+void kviommu_shadow_destroy(struct kviommu_shadow *s);
+int kviommu_shadow_map(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
+		       u8 prot);
+int kviommu_shadow_unmap(struct kviommu_shadow *s, u64 iova, u64 last);
+bool kviommu_shadow_mapped(const struct kviommu_shadow *s, u64 iova, u64 last);
+void kviommu_shadow_flush(struct kviommu_shadow *s);
+void kviommu_shadow_drop(struct kviommu_shadow *s, u64 first, u64 last,
+			 u64 chunk_first, u64 chunk_last);
+void kviommu_shadow_refill(struct kviommu_shadow *s, unsigned int budget);
+struct kviommu_extent *kviommu_shadow_first(const struct kviommu_shadow *s,
+					    u64 iova);
+struct kviommu_extent *kviommu_extent_next(const struct kviommu_extent *e);
+struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
+					    struct device *dev);
+int kviommu_hostdom_attach(struct kviommu_hostdom *h, struct iommu_group *grp);
+void kviommu_hostdom_detach(struct kviommu_hostdom *h,
+			    struct iommu_group *grp);
+void kviommu_hostdom_put(struct kviommu_hostdom *h);
+u64 kviommu_shadow_bytes(const struct kviommu_shadow *s);
+
+/* ---- geometry (geometry.c) ---- */
+
+struct kviommu_resv {
+	u64 first;
+	u64 last;
+	bool msi;
+};
+
+/**
+ * struct kviommu_geometry - what the host can translate for a device
+ * @last: highest IOVA
+ * @page_sizes: bitmap
+ * @resv: sorted, disjoint ranges that must not be mapped
+ */
+struct kviommu_geometry {
+	u64 last;
+	u64 page_sizes;
+	unsigned int nr_resv;
+	struct kviommu_resv *resv;
+};
+
+int kviommu_geometry_read(struct device *dev, struct kviommu_geometry *geo);
+void kviommu_geometry_free(struct kviommu_geometry *geo);
+bool kviommu_geometry_reserved(const struct kviommu_geometry *geo, u64 iova,
+			       u64 last);
+
+/* ---- host devices and endpoints (endpoint.c), groups (group.c) ---- */
+
+enum kviommu_state {
+	KVIOMMU_UNBOUND,	/* no VMM has the device open */
+	KVIOMMU_BLOCKED,
+	KVIOMMU_BYPASS,
+	KVIOMMU_TRANSLATED,
+};
+
+const char *kviommu_state_name(enum kviommu_state state);
+
+/**
+ * struct kviommu_target - what an endpoint is to reach
+ * @state: BLOCKED, BYPASS or TRANSLATED
+ * @shadow: for TRANSLATED
+ * @chosen: the guest attached this endpoint, so it leads its group
+ */
+struct kviommu_target {
+	enum kviommu_state state;
+	struct kviommu_shadow *shadow;
+	bool chosen;
+};
+
+/**
+ * struct kviommu_dev - a host device whose driver works with kviommu
+ * @ep: the endpoint it was assigned as, or NULL
+ * @bound: a VMM has it open. Changes under kviommu_devs_lock, and under the
+ *	   lock of the vIOMMU too if it is assigned
+ * @attached: the VMM attached it to @pt_id
+ * @on_hwpt: it is attached to @pt_id now: bypass
+ */
+struct kviommu_dev {
+	struct list_head node;
+	struct device *dev;
+	struct iommu_group *group;
+	const struct kviommu_dev_ops *ops;
+	void *priv;
+	struct kviommu_endpoint *ep;
+	u32 pt_id;
+	bool bound;
+	bool attached;
+	bool on_hwpt;
+};
+
+/**
+ * struct kviommu_endpoint - a host device as the guest knows it
+ * @id: endpoint id of the guest
+ * @domain: the model's, what the guest attached it to
+ * @domain_node: for the model's list of a domain's endpoints
+ * @unsafe: it may still do DMA with addresses of translations that are gone;
+ *	    no bypass before it is quiet
+ */
+struct kviommu_endpoint {
+	struct kviommu *viommu;
+	struct kviommu_dev *kdev;
+	struct kviommu_group *group;
+	struct list_head group_node;
+	struct list_head domain_node;
+	u32 id;
+	void *domain;
+	bool unsafe;
+	struct kviommu_geometry geo;
+};
+
+/**
+ * struct kviommu_group - devices the host can't tell apart: they move together
+ * @state: of all its bound members
+ * @hostdom: for TRANSLATED
+ */
+struct kviommu_group {
+	struct list_head node;
+	struct iommu_group *group;
+	struct list_head eps;
+	enum kviommu_state state;
+	struct kviommu_hostdom *hostdom;
+};
+
+extern struct mutex kviommu_devs_lock;
+
+int kviommu_assign(struct kviommu *v, const char *bdf, u32 id);
+int kviommu_unassign(struct kviommu *v, const char *bdf);
+void kviommu_unassign_all(struct kviommu *v);
+struct kviommu_endpoint *kviommu_endpoint_find(struct kviommu *v, u32 id);
+enum kviommu_state kviommu_endpoint_state(const struct kviommu_endpoint *ep);
+
+struct kviommu_group *kviommu_group_join(struct kviommu *v,
+					 struct kviommu_endpoint *ep);
+void kviommu_group_leave(struct kviommu_endpoint *ep);
+int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g);
+void kviommu_group_block_member(struct kviommu *v,
+				struct kviommu_endpoint *ep);
+
+/* ---- interrupts (frontend/irq.c) ---- */
+
+#define KVIOMMU_MSIX_VECTORS	3
+
+struct eventfd_ctx;
+
+/**
+ * struct kviommu_irqs - Protected by the lock of the vIOMMU
+ */
+struct kviommu_irqs {
+	struct eventfd_ctx *msix[KVIOMMU_MSIX_VECTORS];
+	struct eventfd_ctx *intx;
+	bool msix_on;
+	bool intx_masked;
+	bool intx_level;
+};
+
+int kviommu_irq_info(struct vfio_irq_info *info);
+int kviommu_irq_set(struct kviommu *v, const struct vfio_irq_set *hdr,
+		    const void *data);
+void kviommu_irq_close(struct kviommu *v);
+bool kviommu_irq_msix(struct kviommu *v, unsigned int vector);
+void kviommu_irq_intx(struct kviommu *v, bool level);
+
+/* ---- PCI configuration space (frontend/config.c) ---- */
+
+#define KVIOMMU_CFG_SIZE	256
+
+struct kviommu_config {
+	u8 space[KVIOMMU_CFG_SIZE];
+	u8 writable[KVIOMMU_CFG_SIZE];
+	u32 bar_size[2];
+	u8 bar_window;		/* offset of the virtio_pci_cfg_cap, or 0 */
+};
+
+void kviommu_config_init(struct kviommu_config *c, u16 vendor, u16 device,
+			 u32 class, const u32 *bar_size);
+u8 kviommu_config_add_cap(struct kviommu_config *c, const void *cap, u8 len);
+void kviommu_config_add_msix(struct kviommu_config *c, u8 bar,
+			     unsigned int vectors, u32 table, u32 pba);
+
+/* ---- models ---- */
+
+/**
+ * struct kviommu_model - one kind of IOMMU as the guest sees it
+ * @init: once, at creation; fills in the PCI config space
+ * @exit: undoes @init
+ * @open: a VMM opened it: reset state. @close: it is gone, drop everything
+ * @reset: VFIO_DEVICE_RESET
+ * @read: a register; @len is 1, 2, 4 or 8 and naturally aligned
+ * @write: the same
+ * @resolve: what @ep is to reach now
+ * @work: process up to @budget units of queue work; true if more is waiting
+ * @notify: ask the guest for notifications, or not; polling has none
+ * @quiet: @ep does no DMA any more: it was reset, or its bus mastering is off
+ * @leave: @ep is closed or unassigned: what the guest attached it to is gone
+ * @for_each_shadow: every guest address space
+ * @show_state: lines for debugfs "state"
+ * @show_domains: debugfs "domains"
+ * @domain_id: of an endpoint, -1 if the guest attached it to none
+ *
+ * All with the lock of the vIOMMU held.
+ */
+struct kviommu_model {
+	const char *name;
+	int (*init)(struct kviommu *v);
+	void (*exit)(struct kviommu *v);
+	int (*open)(struct kviommu *v);
+	void (*close)(struct kviommu *v);
+	void (*reset)(struct kviommu *v);
+	void (*read)(struct kviommu *v, u32 offset, void *buf, size_t len);
+	void (*write)(struct kviommu *v, u32 offset, const void *buf,
+		      size_t len);
+	void (*resolve)(struct kviommu *v, struct kviommu_endpoint *ep,
+			struct kviommu_target *t);
+	bool (*work)(struct kviommu *v, unsigned int budget,
+		     unsigned int *done);
+	void (*notify)(struct kviommu *v, bool on);
+	void (*quiet)(struct kviommu *v, struct kviommu_endpoint *ep);
+	void (*leave)(struct kviommu *v, struct kviommu_endpoint *ep);
+	void (*for_each_shadow)(struct kviommu *v,
+				void (*fn)(struct kviommu_shadow *s, u32 id,
+					   void *arg), void *arg);
+	void (*show_state)(struct kviommu *v, struct seq_file *s);
+	void (*show_domains)(struct kviommu *v, struct seq_file *s);
+	s64 (*domain_id)(const struct kviommu_endpoint *ep);
+};
+
+extern const struct kviommu_model kviommu_virtio_model;
+
+/* ---- faults from the host ---- */
+
+#define KVIOMMU_MAX_FAULTS	64
+
+struct kviommu_fault {
+	struct device *dev;	/* only compared, never followed */
+	u64 iova;
+	bool write;
+};
+
+struct kviommu_faults {
+	spinlock_t lock;	/* protects the fields below */
+	unsigned int head;
+	unsigned int nr;
+	u64 dropped;
+	struct kviommu_fault ring[KVIOMMU_MAX_FAULTS];
+};
+
+/* ---- worker (worker.c) ---- */
+
+struct vhost_task;
+
+/**
+ * struct kviommu_worker - the thread that does what the vCPU does not
+ * @lock: irq-safe, taken by the host's fault handler
+ * @task: in the VMM's own process, so that its cgroup and nice value count
+ * @pending: bit 0: look at the queue
+ * @dead: the process that opened the vIOMMU is gone
+ * @polling: it looks at the queue by itself, no notification is needed
+ * @window_ns: how long to poll without work, 0: do not start
+ * @last_kick: when the guest last had to notify, ns
+ */
+struct kviommu_worker {
+	spinlock_t lock;	/* protects task */
+	struct vhost_task *task;
+	unsigned long pending;
+	bool dead;
+	bool polling;
+	bool poll_asked;
+	u64 window_ns;
+	u64 last_kick;
+};
+
+int kviommu_worker_start(struct kviommu *v);
+void kviommu_worker_stop(struct kviommu *v);
+void kviommu_worker_wake(struct kviommu *v);
+void kviommu_worker_kick(struct kviommu *v);
+
+/* ---- the vIOMMU (viommu.c) ---- */
+
+/* Extents to look at for memory that came back, each time there is work. */
+#define KVIOMMU_REFILL	64
+
+
+struct kviommu_counters {
+	u64 req[8];		/* by virtio request type; 0: unknown */
+	u64 err[16];		/* by status */
+	u64 kicks;
+	u64 polled;
+	u64 interrupts;
+	u64 faults;
+	u64 faults_dropped;
+	u64 mappings_peak;
+	u64 resets;
+};
+
+/**
+ * struct kviommu - one virtual IOMMU: an mdev, and a VFIO device
+ * @lock: protects everything below; see the lock order above
+ * @open: a VMM has it open
+ * @memory: guest memory is attached
+ * @frozen: geometry the guest may have read; what is assigned later must fit
+ */
+struct kviommu {
+	struct vfio_device vdev;
+	const struct kviommu_model *model;
+	void *model_priv;
+	struct dentry *debugfs;
+
+	struct mutex lock;
+	bool open;
+	bool memory;
+	struct kviommu_config config;
+	struct kviommu_irqs irqs;
+	struct kviommu_gmem gmem;
+	struct kviommu_worker worker;
+	struct xarray endpoints;
+	struct list_head groups;
+	struct kviommu_faults faults;
+	struct kviommu_counters count;
+	u64 nr_mappings;
+	struct kviommu_geometry frozen;
+
+	/* settings, see Documentation/ABI */
+	unsigned int boot_bypass;
+	unsigned int pin_demand;
+	unsigned int address_width;
+	unsigned int poll_us;
+	unsigned int batch;
+	unsigned int max_domains;
+	unsigned int max_mappings;
+};
+
+#define vdev_to_kviommu(d)	container_of(d, struct kviommu, vdev)
+
+int kviommu_init(struct kviommu *v, const struct kviommu_model *model);
+void kviommu_exit(struct kviommu *v);
+int kviommu_open(struct kviommu *v);
+void kviommu_close(struct kviommu *v);
+void kviommu_reset(struct kviommu *v);
+void kviommu_memory(struct kviommu *v, bool attached);
+void kviommu_dma_unmap(struct kviommu *v, u64 iova, u64 length);
+void kviommu_apply_all(struct kviommu *v);
+void kviommu_flush_all(struct kviommu *v);
+void kviommu_refill_all(struct kviommu *v, unsigned int budget);
+bool kviommu_work(struct kviommu *v, unsigned int budget, unsigned int *done);
+void kviommu_geometry_update(struct kviommu *v);
+void kviommu_fault_report(struct kviommu *v, struct device *dev, u64 iova,
+			  bool write);
+bool kviommu_fault_next(struct kviommu *v, struct kviommu_fault *f);
+
+extern const struct attribute_group *kviommu_sysfs_groups[];
+
+void kviommu_debugfs_init(void);
+void kviommu_debugfs_exit(void);
+void kviommu_debugfs_add(struct kviommu *v);
+void kviommu_debugfs_remove(struct kviommu *v);
+
+int kviommu_frontend_init(void);
+void kviommu_frontend_exit(void);
+ssize_t kviommu_config_access(struct kviommu *v, u32 offset, u8 *buf,
+			      size_t len, bool write);
+void kviommu_bar_read(struct kviommu *v, unsigned int bar, u32 offset,
+		      void *buf, size_t len);
+void kviommu_bar_write(struct kviommu *v, unsigned int bar, u32 offset,
+		       const void *buf, size_t len);
+
+#define kviommu_dev(v)		((v)->vdev.dev)
+#define kviommu_warn(v, fmt, ...) \
+	dev_warn_ratelimited(kviommu_dev(v), fmt, ##__VA_ARGS__)
+
+#endif /* KVIOMMU_PRIVATE_H */

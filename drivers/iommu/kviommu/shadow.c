@@ -1,0 +1,667 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shadow: a guest address space, and its copies in the host's IOMMUs.
+ *
+ * What the guest mapped stands in a tree of disjoint extents. Each extent is
+ * mapped in every host domain in pieces that don't leave a 2 MiB chunk of
+ * guest memory, the unit in which that memory is pinned and can go away. The
+ * host IOMMU can't split an entry, so nothing is ever unmapped but whole
+ * pieces, in the unit they were mapped in.
+ *
+ * The tree is a plain rbtree: extents don't overlap, so the subtree maxima of
+ * an interval tree would be memory (8 of 56 bytes a mapping) and work on the
+ * MAP path that no look-up needs.
+ *
+ * IOTLB flushes are gathered: kviommu_shadow_flush() must come before anybody
+ * is told that an unmap is complete, and before a page is unpinned.
+ *
+ * All functions run with the lock of the vIOMMU held.
+ */
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "kviommu_private.h"
+
+static struct kmem_cache *extent_cache;
+
+int __init kviommu_shadow_module_init(void)
+{
+	extent_cache = KMEM_CACHE(kviommu_extent, SLAB_ACCOUNT);
+	return extent_cache ? 0 : -ENOMEM;
+}
+
+void kviommu_shadow_module_exit(void)
+{
+	kmem_cache_destroy(extent_cache);
+}
+
+void kviommu_shadow_init(struct kviommu_shadow *s, struct kviommu_gmem *g)
+{
+	memset(s, 0, sizeof(*s));
+	s->gmem = g;
+	s->extents = RB_ROOT;
+	INIT_LIST_HEAD(&s->hostdoms);
+	INIT_LIST_HEAD(&s->stale);
+	INIT_LIST_HEAD(&s->holes);
+}
+
+static u64 extent_size(const struct kviommu_extent *e)
+{
+	return e->last - e->iova + 1;
+}
+
+static u64 extent_gpa_last(const struct kviommu_extent *e)
+{
+	return e->gpa + (e->last - e->iova);
+}
+
+/* Bytes of a range at @gpa that stay within one chunk. */
+static u64 piece_len(u64 gpa, u64 left)
+{
+	return min(left, KVIOMMU_CHUNK_SIZE - (gpa & (KVIOMMU_CHUNK_SIZE - 1)));
+}
+
+/**
+ * kviommu_shadow_first() - find an extent
+ * @s: shadow
+ * @iova: address
+ *
+ * Return: the first extent that ends at @iova or behind it, or NULL.
+ */
+struct kviommu_extent *kviommu_shadow_first(const struct kviommu_shadow *s,
+					    u64 iova)
+{
+	struct rb_node *node = s->extents.rb_node;
+	struct kviommu_extent *e, *best = NULL;
+
+	while (node) {
+		e = rb_entry(node, struct kviommu_extent, node);
+		if (e->last >= iova) {
+			best = e;
+			node = node->rb_left;
+		} else {
+			node = node->rb_right;
+		}
+	}
+	return best;
+}
+
+/**
+ * kviommu_extent_next() - the extent behind another one, or NULL
+ * @e: extent
+ */
+struct kviommu_extent *kviommu_extent_next(const struct kviommu_extent *e)
+{
+	return rb_entry_safe(rb_next(&e->node), struct kviommu_extent, node);
+}
+
+/* 0, or -EEXIST and nothing changed if the extent overlaps another one. */
+static int extent_insert(struct kviommu_shadow *s, struct kviommu_extent *new)
+{
+	struct rb_node **link = &s->extents.rb_node, *parent = NULL;
+
+	while (*link) {
+		struct kviommu_extent *e;
+
+		parent = *link;
+		e = rb_entry(parent, struct kviommu_extent, node);
+		if (new->last < e->iova)
+			link = &parent->rb_left;
+		else if (new->iova > e->last)
+			link = &parent->rb_right;
+		else
+			return -EEXIST;
+	}
+	rb_link_node(&new->node, parent, link);
+	rb_insert_color(&new->node, &s->extents);
+	s->nr_extents++;
+	s->nr_mappings += !new->joined;
+	s->nr_absent += new->absent;
+	return 0;
+}
+
+static void extent_remove(struct kviommu_shadow *s, struct kviommu_extent *e)
+{
+	rb_erase(&e->node, &s->extents);
+	s->nr_extents--;
+	s->nr_mappings -= !e->joined;
+	s->nr_absent -= e->absent;
+	kmem_cache_free(extent_cache, e);
+}
+
+static void extent_set_absent(struct kviommu_shadow *s,
+			      struct kviommu_extent *e, bool absent)
+{
+	s->nr_absent += absent - e->absent;
+	e->absent = absent;
+}
+
+/* ---- host domains ---- */
+
+static void hostdom_unmap(struct kviommu_hostdom *h, u64 iova, u64 size)
+{
+	size_t done;
+
+	if (!size || !h->filled)
+		return;
+	/* Queued: don't flush for each range, hostdom_flush() does for all. */
+	h->gather.queued = true;
+	done = iommu_unmap_fast(h->domain, iova, size, &h->gather);
+	h->stale_first = min(h->stale_first, iova);
+	h->stale_last = max(h->stale_last, iova + size - 1);
+	if (list_empty(&h->shadow->stale))
+		list_add(&h->shadow->stale, &h->shadow->gmem->stale);
+	if (likely(done == size))
+		return;
+	/*
+	 * The host's tables are not what we made them: the device must not
+	 * go on. The group is blocked when the vIOMMU is driven next.
+	 */
+	pr_err_ratelimited("kviommu: host IOMMU unmapped 0x%zx of 0x%llx bytes at 0x%llx, blocking the domain\n",
+			   done, size, iova);
+	h->shadow->broken = true;
+}
+
+static void hostdom_flush(struct kviommu_hostdom *h)
+{
+	if (h->stale_first > h->stale_last)
+		return;
+	h->gather.queued = false;
+	h->gather.start = h->stale_first;
+	h->gather.end = h->stale_last;
+	iommu_iotlb_sync(h->domain, &h->gather);
+	h->stale_first = U64_MAX;
+	h->stale_last = 0;
+}
+
+/**
+ * kviommu_shadow_flush() - make all unmaps so far reach the devices
+ * @s: shadow
+ */
+void kviommu_shadow_flush(struct kviommu_shadow *s)
+{
+	struct kviommu_hostdom *h;
+
+	if (list_empty(&s->stale))
+		return;
+	list_for_each_entry(h, &s->hostdoms, node)
+		hostdom_flush(h);
+	list_del_init(&s->stale);
+}
+
+static int host_prot(const struct kviommu_hostdom *h, u8 prot)
+{
+	return h->prot | (prot & KVIOMMU_READ ? IOMMU_READ : 0) |
+	       (prot & KVIOMMU_WRITE ? IOMMU_WRITE : 0);
+}
+
+/* Map a piece in one host domain: all of it or nothing. */
+static int hostdom_map(struct kviommu_hostdom *h, u64 iova,
+		       struct kviommu_chunk *c, u64 gpa, u64 len, u8 prot)
+{
+	u64 done = 0;
+
+	if (!h->filled)
+		return 0;
+	while (done < len) {
+		phys_addr_t pa;
+		size_t n = kviommu_gmem_run(c, gpa + done, len - done, &pa);
+		int rc = iommu_map(h->domain, iova + done, pa, n,
+				   host_prot(h, prot), GFP_KERNEL_ACCOUNT);
+
+		if (rc) {
+			hostdom_unmap(h, iova, done);
+			return rc;
+		}
+		done += n;
+	}
+	return 0;
+}
+
+static int piece_map(struct kviommu_shadow *s, u64 iova,
+		     struct kviommu_chunk *c, u64 gpa, u64 len, u8 prot)
+{
+	struct kviommu_hostdom *h;
+	int rc;
+
+	list_for_each_entry(h, &s->hostdoms, node) {
+		rc = hostdom_map(h, iova, c, gpa, len, prot);
+		if (!rc)
+			continue;
+		list_for_each_entry_continue_reverse(h, &s->hostdoms, node)
+			hostdom_unmap(h, iova, len);
+		return rc;
+	}
+	return 0;
+}
+
+/* Undo the first @bytes of an extent in the host, and its pins. */
+static void extent_clear(struct kviommu_shadow *s, struct kviommu_extent *e,
+			 u64 bytes)
+{
+	struct kviommu_hostdom *h;
+	u64 off, len;
+
+	list_for_each_entry(h, &s->hostdoms, node)
+		hostdom_unmap(h, e->iova, bytes);
+	/* With demand pinning a put may unpin. */
+	if (s->gmem->demand)
+		kviommu_shadow_flush(s);
+	for (off = 0; off < bytes; off += len) {
+		len = piece_len(e->gpa + off, bytes - off);
+		kviommu_gmem_put(s->gmem, e->gpa + off, len);
+	}
+}
+
+static int extent_fill(struct kviommu_shadow *s, struct kviommu_extent *e)
+{
+	u64 size = extent_size(e), off, len;
+	struct kviommu_chunk *c;
+	int rc;
+
+	for (off = 0; off < size; off += len) {
+		u64 gpa = e->gpa + off;
+
+		len = piece_len(gpa, size - off);
+		c = kviommu_gmem_get(s->gmem, gpa, len,
+				     e->prot & KVIOMMU_WRITE);
+		if (IS_ERR(c)) {
+			rc = PTR_ERR(c);
+			/* The guest can't tell why it is not its memory. */
+			if (rc != -ENOMEM)
+				rc = -EFAULT;
+			goto err_clear;
+		}
+		rc = piece_map(s, e->iova + off, c, gpa, len, e->prot);
+		if (rc) {
+			/* What was mapped for a moment may be cached. */
+			if (s->gmem->demand)
+				kviommu_shadow_flush(s);
+			kviommu_gmem_put(s->gmem, gpa, len);
+			goto err_clear;
+		}
+		if (off)
+			cond_resched();
+	}
+	return 0;
+
+err_clear:
+	extent_clear(s, e, off);
+	return rc;
+}
+
+/**
+ * kviommu_shadow_map() - add a mapping
+ * @s: shadow
+ * @iova: first address, page aligned
+ * @last: last address, @last + 1 is page aligned
+ * @gpa: guest physical address of @iova, page aligned
+ * @prot: KVIOMMU_READ, KVIOMMU_WRITE
+ *
+ * Return: 0; -EEXIST if something is mapped in the range; -EFAULT if some of
+ * the memory is no guest RAM, or not writable; -ENOMEM; or what the host
+ * IOMMU said. On error nothing is changed.
+ */
+int kviommu_shadow_map(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
+		       u8 prot)
+{
+	struct kviommu_extent *e;
+	int rc;
+
+	e = kmem_cache_alloc(extent_cache, GFP_KERNEL);
+	if (!e)
+		return -ENOMEM;
+	e->iova = iova;
+	e->last = last;
+	e->gpa = gpa;
+	e->prot = prot;
+	e->absent = false;
+	e->joined = false;
+
+	rc = extent_insert(s, e);
+	if (rc) {
+		kmem_cache_free(extent_cache, e);
+		return rc;
+	}
+	rc = extent_fill(s, e);
+	if (rc)
+		extent_remove(s, e);
+	return rc;
+}
+
+/* Would removing [iova, last] split a guest mapping? @e: the first one in it */
+static bool splits_mapping(struct kviommu_shadow *s, struct kviommu_extent *e,
+			   u64 iova, u64 last)
+{
+	struct kviommu_extent *l;
+
+	if (e->iova < iova || e->joined)
+		return true;
+	l = e->last >= last ? e : kviommu_shadow_first(s, last);
+	if (l && l->iova <= last) {
+		if (l->last > last)
+			return true;
+		l = kviommu_extent_next(l);
+	}
+	return l && l->joined;
+}
+
+/**
+ * kviommu_shadow_unmap() - remove all mappings in a range
+ * @s: shadow
+ * @iova: first address
+ * @last: last address
+ *
+ * The devices may use the old mappings until kviommu_shadow_flush().
+ *
+ * Return: 0; -ERANGE if a mapping is only partly in the range, then nothing is
+ * changed.
+ */
+int kviommu_shadow_unmap(struct kviommu_shadow *s, u64 iova, u64 last)
+{
+	struct kviommu_extent *e = kviommu_shadow_first(s, iova), *next;
+
+	if (!e || e->iova > last)
+		return 0;
+	if (splits_mapping(s, e, iova, last))
+		return -ERANGE;
+	for (; e && e->iova <= last; e = next) {
+		next = e->last < last ? kviommu_extent_next(e) : NULL;
+		if (!e->absent)
+			extent_clear(s, e, extent_size(e));
+		extent_remove(s, e);
+		if (next)
+			cond_resched();
+	}
+	return 0;
+}
+
+/**
+ * kviommu_shadow_mapped() - is anything mapped in a range
+ * @s: shadow
+ * @iova: first address
+ * @last: last address
+ */
+bool kviommu_shadow_mapped(const struct kviommu_shadow *s, u64 iova, u64 last)
+{
+	struct kviommu_extent *e = kviommu_shadow_first(s, iova);
+
+	return e && e->iova <= last;
+}
+
+/*
+ * Cut an extent in two at a guest physical address, if it is inside. Returns
+ * the second part, @e itself if there was nothing to cut, or NULL.
+ */
+static struct kviommu_extent *extent_split(struct kviommu_shadow *s,
+					   struct kviommu_extent *e, u64 gpa)
+{
+	struct kviommu_extent *new;
+
+	if (gpa <= e->gpa || gpa > extent_gpa_last(e))
+		return e;
+	new = kmem_cache_alloc(extent_cache, GFP_KERNEL);
+	if (!new)
+		return NULL;
+	*new = *e;
+	new->iova = e->iova + (gpa - e->gpa);
+	new->gpa = gpa;
+	new->joined = true;
+	e->last = new->iova - 1;
+	/* Cannot overlap: the place was just made. */
+	extent_insert(s, new);
+	if (!e->absent && gpa & (KVIOMMU_CHUNK_SIZE - 1))
+		kviommu_gmem_split(s->gmem, gpa);
+	return new;
+}
+
+/**
+ * kviommu_shadow_drop() - guest memory goes away
+ * @s: shadow
+ * @first: first byte of guest memory
+ * @last: last byte
+ * @chunk_first: the same, from where it can be unmapped by itself
+ * @chunk_last: and up to where
+ *
+ * Unmaps from the devices all that is mapped from [@chunk_first, @chunk_last],
+ * and flushes. kviommu_shadow_refill() brings back what of that is still
+ * guest memory. The guest's own view of its mappings does not change.
+ *
+ * Cost: one look at every extent. It happens when a VMM takes memory away
+ * under live mappings, and an index would cost every MAP 32 bytes and a
+ * second tree.
+ */
+void kviommu_shadow_drop(struct kviommu_shadow *s, u64 first, u64 last,
+			 u64 chunk_first, u64 chunk_last)
+{
+	struct kviommu_extent *e, *cut;
+
+	for (e = kviommu_shadow_first(s, 0); e; e = kviommu_extent_next(e)) {
+		cond_resched();
+		if (e->absent || e->gpa > chunk_last ||
+		    extent_gpa_last(e) < chunk_first)
+			continue;
+		/*
+		 * Without memory for the parts, the whole extent goes: the
+		 * device loses more than it must, never less.
+		 */
+		cut = extent_split(s, e, chunk_first);
+		if (cut)
+			e = cut;
+		if (chunk_last != U64_MAX)
+			extent_split(s, e, chunk_last + 1);
+		extent_clear(s, e, extent_size(e));
+		extent_set_absent(s, e, true);
+		/* So that what is left of the chunk can come back by itself. */
+		cut = extent_split(s, e, first);
+		if (cut)
+			e = cut;
+		if (last != U64_MAX)
+			extent_split(s, e, last + 1);
+	}
+	s->refill = 0;
+	if (s->nr_absent && list_empty(&s->holes))
+		list_add(&s->holes, &s->gmem->holes);
+	kviommu_shadow_flush(s);
+}
+
+/**
+ * kviommu_shadow_refill() - map again what went away and may be back
+ * @s: shadow
+ * @budget: extents to look at, at most
+ *
+ * Nothing tells that a VMM has given memory back, so this is tried whenever
+ * the guest does something.
+ */
+void kviommu_shadow_refill(struct kviommu_shadow *s, unsigned int budget)
+{
+	struct kviommu_extent *e;
+
+	for (e = kviommu_shadow_first(s, s->refill); e && budget; budget--) {
+		if (e->absent && !extent_fill(s, e))
+			extent_set_absent(s, e, false);
+		cond_resched();
+		e = kviommu_extent_next(e);
+	}
+	s->refill = e ? e->iova : 0;
+	if (!s->nr_absent)
+		list_del_init(&s->holes);
+	kviommu_shadow_flush(s);
+}
+
+/* ---- life of a host domain ---- */
+
+/* Give a new host domain what is mapped already. */
+static int hostdom_fill(struct kviommu_hostdom *h)
+{
+	struct kviommu_shadow *s = h->shadow;
+	struct kviommu_extent *e;
+	struct kviommu_chunk *c;
+	u64 size, off, len;
+	int rc;
+
+	h->filled = true;
+	for (e = kviommu_shadow_first(s, 0); e; e = kviommu_extent_next(e)) {
+		cond_resched();
+		if (e->absent)
+			continue;
+		size = extent_size(e);
+		for (off = 0; off < size; off += len) {
+			len = piece_len(e->gpa + off, size - off);
+			c = kviommu_gmem_get(s->gmem, e->gpa + off, len,
+					     e->prot & KVIOMMU_WRITE);
+			if (IS_ERR(c))
+				return PTR_ERR(c);
+			rc = hostdom_map(h, e->iova + off, c, e->gpa + off,
+					 len, e->prot);
+			kviommu_gmem_put(s->gmem, e->gpa + off, len);
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+static void hostdom_free(struct kviommu_hostdom *h)
+{
+	/* The gather's list of freed table pages must not outlive the domain. */
+	hostdom_flush(h);
+	list_del(&h->node);
+	iommu_domain_free(h->domain);
+	kfree(h);
+}
+
+/* Only some host IOMMU drivers report faults this way: AMD-Vi, some of Arm. */
+static int host_fault(struct iommu_domain *domain, struct device *dev,
+		      unsigned long iova, int flags, void *token)
+{
+	kviommu_fault_report(token, dev, iova, flags & IOMMU_FAULT_WRITE);
+	/* Let the host log it as well: it is the administrator's device. */
+	return -ENOSYS;
+}
+
+/**
+ * kviommu_hostdom_get() - find or make the host domain for a device
+ * @s: shadow
+ * @dev: a device that is to be attached
+ *
+ * The domain has all mappings of @s when this returns, so that attaching it
+ * shows the device no hole.
+ *
+ * Return: the host domain with a reference, -ENOMEM, or what the host said.
+ */
+struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
+					    struct device *dev)
+{
+	struct iommu_device *iommu = dev->iommu->iommu_dev;
+	struct kviommu_hostdom *h;
+	int rc;
+
+	list_for_each_entry(h, &s->hostdoms, node) {
+		if (h->iommu != iommu)
+			continue;
+		h->groups++;
+		return h;
+	}
+
+	h = kzalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
+	if (!h)
+		return ERR_PTR(-ENOMEM);
+	h->domain = iommu_paging_domain_alloc(dev);
+	if (IS_ERR(h->domain)) {
+		rc = PTR_ERR(h->domain);
+		kfree(h);
+		return ERR_PTR(rc);
+	}
+	h->shadow = s;
+	h->iommu = iommu;
+	h->groups = 1;
+	h->stale_first = U64_MAX;
+	iommu_iotlb_gather_init(&h->gather);
+	if (device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
+		h->prot |= IOMMU_CACHE;
+	/* KVM takes for granted that no-snoop DMA is blocked where it can be. */
+	if (device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY) &&
+	    h->domain->ops->enforce_cache_coherency)
+		h->domain->ops->enforce_cache_coherency(h->domain);
+	iommu_set_fault_handler(h->domain, host_fault, s->gmem->priv);
+	list_add(&h->node, &s->hostdoms);
+
+	/* Some drivers know a domain's page sizes only once it is attached. */
+	if (!h->domain->pgsize_bitmap)
+		return h;
+	rc = hostdom_fill(h);
+	if (rc) {
+		hostdom_free(h);
+		return ERR_PTR(rc);
+	}
+	return h;
+}
+
+/**
+ * kviommu_hostdom_attach() - let a group use a host domain
+ * @h: host domain, with a reference for the group
+ * @grp: group, blocked
+ *
+ * Return: 0, or what the host said; the group is blocked then.
+ */
+int kviommu_hostdom_attach(struct kviommu_hostdom *h, struct iommu_group *grp)
+{
+	int rc = iommu_attach_group(h->domain, grp);
+
+	if (rc || h->filled)
+		return rc;
+	rc = hostdom_fill(h);
+	if (rc)
+		iommu_detach_group(h->domain, grp);
+	return rc;
+}
+
+/**
+ * kviommu_hostdom_detach() - block a group that uses a host domain
+ * @h: host domain
+ * @grp: group
+ */
+void kviommu_hostdom_detach(struct kviommu_hostdom *h, struct iommu_group *grp)
+{
+	iommu_detach_group(h->domain, grp);
+}
+
+/**
+ * kviommu_hostdom_put() - drop a reference
+ * @h: host domain; freed with its last reference
+ */
+void kviommu_hostdom_put(struct kviommu_hostdom *h)
+{
+	if (!--h->groups)
+		hostdom_free(h);
+}
+
+/**
+ * kviommu_shadow_destroy() - forget all mappings
+ * @s: shadow, with no group attached
+ */
+void kviommu_shadow_destroy(struct kviommu_shadow *s)
+{
+	struct kviommu_extent *e, *tmp;
+
+	WARN_ON_ONCE(!list_empty(&s->hostdoms));
+	list_del(&s->stale);
+	list_del(&s->holes);
+	rbtree_postorder_for_each_entry_safe(e, tmp, &s->extents, node) {
+		if (!e->absent)
+			extent_clear(s, e, extent_size(e));
+		kmem_cache_free(extent_cache, e);
+		cond_resched();
+	}
+	kviommu_shadow_init(s, s->gmem);
+}
+
+/**
+ * kviommu_shadow_bytes() - memory that the extents take
+ * @s: shadow
+ */
+u64 kviommu_shadow_bytes(const struct kviommu_shadow *s)
+{
+	return s->nr_extents * kmem_cache_size(extent_cache);
+}

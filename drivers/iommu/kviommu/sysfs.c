@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * sysfs: what an administrator sets, under the mdev's directory "kviommu".
+ */
+#include <linux/device.h>
+#include <linux/pci.h>
+#include <linux/sysfs.h>
+
+#include "kviommu_private.h"
+
+static struct kviommu *to_v(struct device *dev)
+{
+	return dev_get_drvdata(dev);
+}
+
+/* "0000:01:00.0" or "01:00.0" -> the name the kernel gives the device */
+static bool parse_host(const char *s, char name[16])
+{
+	unsigned int dom = 0, bus, dev, fn;
+	int n = 0;
+
+	if (sscanf(s, "%x:%x:%x.%x%n", &dom, &bus, &dev, &fn, &n) != 4) {
+		dom = 0;
+		n = 0;
+		if (sscanf(s, "%x:%x.%x%n", &bus, &dev, &fn, &n) != 3)
+			return false;
+	}
+	if (s[n] || dom > 0xffff || bus > 0xff || dev > 0x1f || fn > 7)
+		return false;
+	snprintf(name, 16, "%04x:%02x:%02x.%x", dom, bus, dev, fn);
+	return true;
+}
+
+/* A guest BDF "[dddd:]bb:dd.f", or a number. A VIOT gives both the same id. */
+static bool parse_endpoint(const char *s, u32 *id)
+{
+	unsigned int dom = 0, bus, dev, fn;
+	int n = 0;
+
+	if (!strchr(s, ':'))
+		return !kstrtou32(s, 0, id);
+	if (sscanf(s, "%x:%x:%x.%x%n", &dom, &bus, &dev, &fn, &n) != 4) {
+		dom = 0;
+		n = 0;
+		if (sscanf(s, "%x:%x.%x%n", &bus, &dev, &fn, &n) != 3)
+			return false;
+	}
+	if (s[n] || dom > 0xffff || bus > 0xff || dev > 0x1f || fn > 7)
+		return false;
+	*id = dom << 16 | PCI_DEVID(bus, PCI_DEVFN(dev, fn));
+	return true;
+}
+
+static ssize_t assign_store(struct device *dev, struct device_attribute *attr,
+			    const char *buf, size_t count)
+{
+	char host[32], guest[32], end, name[16];
+	u32 id;
+	int rc;
+
+	if (sscanf(buf, "%31s %31s %c", host, guest, &end) != 2 ||
+	    !parse_host(host, name) || !parse_endpoint(guest, &id)) {
+		dev_warn(dev, "assign wants \"HOST-BDF ENDPOINT\", like \"0000:01:00.0 00:05.0\"\n");
+		return -EINVAL;
+	}
+	rc = kviommu_assign(to_v(dev), name, id);
+	return rc ? rc : count;
+}
+static DEVICE_ATTR_WO(assign);
+
+static ssize_t unassign_store(struct device *dev,
+			      struct device_attribute *attr, const char *buf,
+			      size_t count)
+{
+	char host[32], end, name[16];
+	int rc;
+
+	if (sscanf(buf, "%31s %c", host, &end) != 1 ||
+	    !parse_host(host, name)) {
+		dev_warn(dev, "unassign wants \"HOST-BDF\", like \"0000:01:00.0\"\n");
+		return -EINVAL;
+	}
+	rc = kviommu_unassign(to_v(dev), name);
+	return rc ? rc : count;
+}
+static DEVICE_ATTR_WO(unassign);
+
+static ssize_t endpoints_show(struct device *dev,
+			      struct device_attribute *attr, char *buf)
+{
+	struct kviommu *v = to_v(dev);
+	struct kviommu_endpoint *ep;
+	unsigned long id;
+	int len = 0;
+
+	mutex_lock(&v->lock);
+	xa_for_each(&v->endpoints, id, ep)
+		len += sysfs_emit_at(buf, len, "0x%04x %s %s\n", ep->id,
+				     dev_name(ep->kdev->dev),
+				     kviommu_state_name(kviommu_endpoint_state(ep)));
+	mutex_unlock(&v->lock);
+	return len;
+}
+static DEVICE_ATTR_RO(endpoints);
+
+/* What may not change under a running guest. */
+static int set_closed(struct kviommu *v, const char *name, unsigned int *field,
+		      unsigned int val)
+{
+	int rc = 0;
+
+	mutex_lock(&v->lock);
+	if (v->open)
+		rc = -EBUSY;
+	else
+		*field = val;
+	mutex_unlock(&v->lock);
+	if (rc)
+		dev_warn(kviommu_dev(v),
+			 "cannot set %s while a VMM has the vIOMMU open\n",
+			 name);
+	return rc;
+}
+
+static int parse_range(const char *buf, unsigned int min, unsigned int max,
+		       unsigned int *val)
+{
+	int rc = kstrtouint(buf, 0, val);
+
+	return rc ? rc : *val < min || *val > max ? -EINVAL : 0;
+}
+
+#define KVIOMMU_ATTR_CLOSED(_name, _min, _max)				\
+static ssize_t _name##_show(struct device *dev,				\
+			    struct device_attribute *attr, char *buf)	\
+{									\
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_v(dev)->_name));	\
+}									\
+static ssize_t _name##_store(struct device *dev,			\
+			     struct device_attribute *attr,		\
+			     const char *buf, size_t count)		\
+{									\
+	unsigned int val;						\
+	int rc = parse_range(buf, _min, _max, &val);			\
+									\
+	if (!rc)							\
+		rc = set_closed(to_v(dev), #_name,			\
+				&to_v(dev)->_name, val);		\
+	return rc ? rc : count;						\
+}									\
+static DEVICE_ATTR_RW(_name)
+
+#define KVIOMMU_ATTR_ANY(_name, _min, _max)				\
+static ssize_t _name##_show(struct device *dev,				\
+			    struct device_attribute *attr, char *buf)	\
+{									\
+	return sysfs_emit(buf, "%u\n", READ_ONCE(to_v(dev)->_name));	\
+}									\
+static ssize_t _name##_store(struct device *dev,			\
+			     struct device_attribute *attr,		\
+			     const char *buf, size_t count)		\
+{									\
+	unsigned int val;						\
+	int rc = parse_range(buf, _min, _max, &val);			\
+									\
+	if (!rc)							\
+		WRITE_ONCE(to_v(dev)->_name, val);			\
+	return rc ? rc : count;						\
+}									\
+static DEVICE_ATTR_RW(_name)
+
+KVIOMMU_ATTR_CLOSED(boot_bypass, 0, 1);
+KVIOMMU_ATTR_CLOSED(max_domains, 1, 1 << 20);
+KVIOMMU_ATTR_CLOSED(max_mappings, 1, 1 << 28);
+KVIOMMU_ATTR_ANY(poll_us, 0, 10000);
+KVIOMMU_ATTR_ANY(batch, 1, 1024);
+
+static ssize_t pin_show(struct device *dev, struct device_attribute *attr,
+			char *buf)
+{
+	return sysfs_emit(buf, "%s\n",
+			  to_v(dev)->pin_demand ? "demand" : "cache");
+}
+
+static ssize_t pin_store(struct device *dev, struct device_attribute *attr,
+			 const char *buf, size_t count)
+{
+	unsigned int demand;
+	int rc;
+
+	if (sysfs_streq(buf, "demand"))
+		demand = 1;
+	else if (sysfs_streq(buf, "cache"))
+		demand = 0;
+	else
+		return -EINVAL;
+	rc = set_closed(to_v(dev), "pin", &to_v(dev)->pin_demand, demand);
+	return rc ? rc : count;
+}
+static DEVICE_ATTR_RW(pin);
+
+static ssize_t address_width_show(struct device *dev,
+				  struct device_attribute *attr, char *buf)
+{
+	struct kviommu *v = to_v(dev);
+	unsigned int width;
+
+	mutex_lock(&v->lock);
+	width = v->address_width;
+	if (!width && !xa_empty(&v->endpoints))
+		width = fls64(v->frozen.last);
+	mutex_unlock(&v->lock);
+	return sysfs_emit(buf, "%u\n", width);
+}
+
+static ssize_t address_width_store(struct device *dev,
+				   struct device_attribute *attr,
+				   const char *buf, size_t count)
+{
+	struct kviommu *v = to_v(dev);
+	struct kviommu_endpoint *ep;
+	unsigned int width;
+	unsigned long id;
+	int rc;
+
+	rc = parse_range(buf, 0, 64, &width);
+	if (rc || (width && width < 32))
+		return rc ? rc : -EINVAL;
+	mutex_lock(&v->lock);
+	if (v->open) {
+		dev_warn(dev, "cannot set address_width while a VMM has the vIOMMU open\n");
+		rc = -EBUSY;
+	}
+	xa_for_each(&v->endpoints, id, ep) {
+		if (rc || !width || width <= fls64(ep->geo.last))
+			continue;
+		dev_warn(dev, "cannot set address_width to %u: the IOMMU of %s translates %u bits\n",
+			 width, dev_name(ep->kdev->dev), fls64(ep->geo.last));
+		rc = -ERANGE;
+	}
+	if (!rc) {
+		v->address_width = width;
+		kviommu_geometry_update(v);
+	}
+	mutex_unlock(&v->lock);
+	return rc ? rc : count;
+}
+static DEVICE_ATTR_RW(address_width);
+
+static struct attribute *kviommu_attrs[] = {
+	&dev_attr_address_width.attr,
+	&dev_attr_assign.attr,
+	&dev_attr_batch.attr,
+	&dev_attr_boot_bypass.attr,
+	&dev_attr_endpoints.attr,
+	&dev_attr_max_domains.attr,
+	&dev_attr_max_mappings.attr,
+	&dev_attr_pin.attr,
+	&dev_attr_poll_us.attr,
+	&dev_attr_unassign.attr,
+	NULL,
+};
+
+static const struct attribute_group kviommu_group = {
+	.name = "kviommu",
+	.attrs = kviommu_attrs,
+};
+
+const struct attribute_group *kviommu_sysfs_groups[] = {
+	&kviommu_group,
+	NULL,
+};

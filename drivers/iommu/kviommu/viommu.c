@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The vIOMMU: what all models share of its life. It is created as an mdev,
+ * opened by a VMM, given guest memory, and closed again in whatever order the
+ * VMM, or its death, brings.
+ */
+#include <linux/slab.h>
+
+#include <trace/events/kviommu.h>
+
+#include "kviommu_private.h"
+
+/* ---- guest memory is what the VMM attached to the mdev ---- */
+
+static int vfio_pin(void *priv, u64 gpa, int npages, bool write,
+		    struct page **pages)
+{
+	struct kviommu *v = priv;
+	int rc;
+
+	if (!v->memory)
+		return -ENOENT;
+	rc = vfio_pin_pages(&v->vdev, gpa, npages,
+			    IOMMU_READ | (write ? IOMMU_WRITE : 0), pages);
+	if (rc == npages)
+		return 0;
+	if (rc > 0)
+		vfio_unpin_pages(&v->vdev, gpa, rc);
+	return rc < 0 ? rc : -EFAULT;
+}
+
+static void vfio_unpin(void *priv, u64 gpa, int npages)
+{
+	struct kviommu *v = priv;
+
+	vfio_unpin_pages(&v->vdev, gpa, npages);
+}
+
+static int vfio_rw(void *priv, u64 gpa, void *buf, size_t len, bool write)
+{
+	struct kviommu *v = priv;
+
+	if (!v->memory)
+		return -ENOENT;
+	return vfio_dma_rw(&v->vdev, gpa, buf, len, write);
+}
+
+static const struct kviommu_gmem_ops vfio_gmem_ops = {
+	.pin = vfio_pin,
+	.unpin = vfio_unpin,
+	.rw = vfio_rw,
+};
+
+/**
+ * kviommu_init() - a new vIOMMU
+ * @v: zeroed but for its VFIO device
+ * @model: what it is
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int kviommu_init(struct kviommu *v, const struct kviommu_model *model)
+{
+	mutex_init(&v->lock);
+	xa_init(&v->endpoints);
+	INIT_LIST_HEAD(&v->groups);
+	spin_lock_init(&v->faults.lock);
+	spin_lock_init(&v->worker.lock);
+	kviommu_gmem_init(&v->gmem, &vfio_gmem_ops, v);
+	v->model = model;
+	v->boot_bypass = true;
+	v->poll_us = 50;
+	v->batch = 64;
+	v->max_domains = 65536;
+	v->max_mappings = 1048576;
+	return model->init(v);
+}
+
+/**
+ * kviommu_exit() - undo kviommu_init()
+ * @v: vIOMMU with no endpoints, not open
+ */
+void kviommu_exit(struct kviommu *v)
+{
+	v->model->exit(v);
+	xa_destroy(&v->gmem.chunks);
+	xa_destroy(&v->endpoints);
+	mutex_destroy(&v->lock);
+}
+
+/**
+ * kviommu_geometry_update() - what the guest can be offered
+ * @v: vIOMMU, locked
+ *
+ * The least of what the hosts of all endpoints can do, until a VMM opens the
+ * vIOMMU: from then on the guest may have read it.
+ */
+void kviommu_geometry_update(struct kviommu *v)
+{
+	struct kviommu_geometry *f = &v->frozen;
+	struct kviommu_endpoint *ep;
+	unsigned long id;
+
+	lockdep_assert_held(&v->lock);
+	if (v->open)
+		return;
+	f->last = v->address_width == 64 ? U64_MAX >> 1 :
+		  v->address_width ? GENMASK_ULL(v->address_width - 1, 0) :
+		  xa_empty(&v->endpoints) ? GENMASK_ULL(47, 0) : U64_MAX >> 1;
+	f->page_sizes = PAGE_MASK;
+	xa_for_each(&v->endpoints, id, ep) {
+		f->last = min(f->last, ep->geo.last);
+		/* The coarsest granule; larger sizes are only hints. */
+		if (__ffs64(ep->geo.page_sizes) > __ffs64(f->page_sizes))
+			f->page_sizes = ~(BIT_ULL(__ffs64(ep->geo.page_sizes)) - 1);
+	}
+}
+
+static void drop_shadow(struct kviommu_shadow *s, u32 id, void *arg)
+{
+	u64 *range = arg;
+
+	kviommu_shadow_drop(s, range[0], range[1], range[2], range[3]);
+}
+
+
+/**
+ * kviommu_flush_all() - make all unmaps so far reach the devices
+ * @v: vIOMMU, locked
+ */
+void kviommu_flush_all(struct kviommu *v)
+{
+	struct kviommu_shadow *s, *tmp;
+
+	list_for_each_entry_safe(s, tmp, &v->gmem.stale, stale)
+		kviommu_shadow_flush(s);
+}
+
+/**
+ * kviommu_apply_all() - put every group where the model wants it
+ * @v: vIOMMU, locked
+ *
+ * What fails is blocked, and logged.
+ */
+void kviommu_apply_all(struct kviommu *v)
+{
+	struct kviommu_group *g;
+
+	lockdep_assert_held(&v->lock);
+	list_for_each_entry(g, &v->groups, node)
+		kviommu_group_apply(v, g);
+}
+
+/**
+ * kviommu_open() - a VMM opened the vIOMMU
+ * @v: vIOMMU
+ *
+ * Context: a thread of the VMM; the worker joins its process.
+ * Return: 0, -ENOMEM, or what starting the worker said.
+ */
+int kviommu_open(struct kviommu *v)
+{
+	int rc;
+
+	mutex_lock(&v->lock);
+	kviommu_geometry_update(v);
+	v->gmem.demand = v->pin_demand;
+	memset(&v->count, 0, sizeof(v->count));
+	rc = v->model->open(v);
+	v->open = !rc;
+	mutex_unlock(&v->lock);
+	if (rc)
+		return rc;
+	rc = kviommu_worker_start(v);
+	if (rc)
+		kviommu_close(v);
+	return rc;
+}
+
+/**
+ * kviommu_close() - the VMM is gone
+ * @v: vIOMMU
+ *
+ * In this order: devices blocked, mappings gone, pages unpinned.
+ */
+void kviommu_close(struct kviommu *v)
+{
+	mutex_lock(&v->lock);
+	v->open = false;
+	mutex_unlock(&v->lock);
+	kviommu_worker_stop(v);
+
+	mutex_lock(&v->lock);
+	kviommu_apply_all(v);
+	v->model->close(v);
+	kviommu_gmem_release(&v->gmem, 0, U64_MAX);
+	v->memory = false;
+	kviommu_irq_close(v);
+	kviommu_geometry_update(v);
+	mutex_unlock(&v->lock);
+}
+
+/**
+ * kviommu_reset() - VFIO_DEVICE_RESET: back to what it was when opened
+ * @v: vIOMMU
+ */
+void kviommu_reset(struct kviommu *v)
+{
+	mutex_lock(&v->lock);
+	v->count.resets++;
+	v->model->reset(v);
+	kviommu_apply_all(v);
+	mutex_unlock(&v->lock);
+}
+
+/**
+ * kviommu_memory() - guest memory was attached, or is about to be detached
+ * @v: vIOMMU
+ * @attached: which
+ */
+void kviommu_memory(struct kviommu *v, bool attached)
+{
+	mutex_lock(&v->lock);
+	v->memory = attached;
+	if (attached)
+		kviommu_refill_all(v, UINT_MAX);
+	kviommu_apply_all(v);
+	mutex_unlock(&v->lock);
+}
+
+/**
+ * kviommu_refill_all() - try again to map what went away
+ * @v: vIOMMU, locked
+ * @budget: extents of each shadow to look at
+ */
+void kviommu_refill_all(struct kviommu *v, unsigned int budget)
+{
+	struct kviommu_shadow *s, *tmp;
+
+	list_for_each_entry_safe(s, tmp, &v->gmem.holes, holes)
+		kviommu_shadow_refill(s, budget);
+}
+
+/**
+ * kviommu_dma_unmap() - the VMM takes guest memory away
+ * @v: vIOMMU
+ * @gpa: first byte
+ * @length: bytes
+ *
+ * When this returns no device reaches the range, and none of it is pinned.
+ *
+ * Context: iommufd, without its locks.
+ */
+void kviommu_dma_unmap(struct kviommu *v, u64 gpa, u64 length)
+{
+	u64 range[4];
+
+	if (!length)
+		return;
+	range[0] = gpa;
+	if (check_add_overflow(gpa, length - 1, &range[1]))
+		range[1] = U64_MAX;
+	range[2] = range[0];
+	range[3] = range[1];
+
+	mutex_lock(&v->lock);
+	if (kviommu_gmem_busy(&v->gmem, &range[2], &range[3])) {
+		v->model->for_each_shadow(v, drop_shadow, range);
+		kviommu_gmem_release(&v->gmem, range[2], range[3]);
+		/* What shared a chunk with it, but stays. */
+		kviommu_refill_all(v, UINT_MAX);
+	} else {
+		kviommu_gmem_release(&v->gmem, range[2], range[3]);
+	}
+	mutex_unlock(&v->lock);
+}
+
+/**
+ * kviommu_work() - do queue work
+ * @v: vIOMMU
+ * @budget: units at most
+ * @done: units done are added to this
+ *
+ * Return: true if more is waiting.
+ */
+bool kviommu_work(struct kviommu *v, unsigned int budget, unsigned int *done)
+{
+	bool more = false;
+
+	mutex_lock(&v->lock);
+	if (v->open) {
+		if (unlikely(!list_empty(&v->gmem.holes)))
+			kviommu_refill_all(v, KVIOMMU_REFILL);
+		more = v->model->work(v, budget, done);
+	}
+	mutex_unlock(&v->lock);
+	return more;
+}
+
+/**
+ * kviommu_fault_report() - the host's IOMMU refused an access
+ * @v: vIOMMU
+ * @dev: the device
+ * @iova: address
+ * @write: it was a write
+ *
+ * Context: any, interrupts too. Faults beyond KVIOMMU_MAX_FAULTS are counted.
+ */
+void kviommu_fault_report(struct kviommu *v, struct device *dev, u64 iova,
+			  bool write)
+{
+	struct kviommu_faults *f = &v->faults;
+	unsigned long flags;
+
+	spin_lock_irqsave(&f->lock, flags);
+	if (f->nr == KVIOMMU_MAX_FAULTS) {
+		f->dropped++;
+	} else {
+		f->ring[(f->head + f->nr) % KVIOMMU_MAX_FAULTS] =
+			(struct kviommu_fault){ dev, iova, write };
+		f->nr++;
+	}
+	spin_unlock_irqrestore(&f->lock, flags);
+	kviommu_worker_wake(v);
+}
+
+/**
+ * kviommu_fault_next() - take the oldest fault
+ * @v: vIOMMU
+ * @fault: result
+ *
+ * Return: false if there is none.
+ */
+bool kviommu_fault_next(struct kviommu *v, struct kviommu_fault *fault)
+{
+	struct kviommu_faults *f = &v->faults;
+	bool found = false;
+	unsigned long flags;
+
+	spin_lock_irqsave(&f->lock, flags);
+	if (f->nr) {
+		*fault = f->ring[f->head];
+		f->head = (f->head + 1) % KVIOMMU_MAX_FAULTS;
+		f->nr--;
+		found = true;
+	}
+	spin_unlock_irqrestore(&f->lock, flags);
+	return found;
+}

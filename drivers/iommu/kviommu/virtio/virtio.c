@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The virtio-iommu model: guest domains, and what they mean for an endpoint.
+ */
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <uapi/linux/virtio_config.h>
+
+#include "virtio.h"
+
+static struct kviommu_virtio *priv(struct kviommu *v)
+{
+	return v->model_priv;
+}
+
+/**
+ * kviommu_virtio_domain() - find a guest domain, or NULL
+ * @vi: model
+ * @id: domain id
+ */
+struct kviommu_vdomain *kviommu_virtio_domain(struct kviommu_virtio *vi,
+					      u32 id)
+{
+	return xa_load(&vi->domains, id);
+}
+
+/**
+ * kviommu_virtio_domain_create() - make a guest domain
+ * @vi: model
+ * @id: domain id, not in use
+ * @bypass: its endpoints see guest memory 1:1
+ *
+ * Return: the domain, with no endpoints; ERR_PTR(-ENOMEM).
+ */
+struct kviommu_vdomain *kviommu_virtio_domain_create(struct kviommu_virtio *vi,
+						     u32 id, bool bypass)
+{
+	struct kviommu_vdomain *d;
+	int rc;
+
+	if (vi->nr_domains >= vi->v->max_domains)
+		return ERR_PTR(-ENOMEM);
+	d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
+	if (!d)
+		return ERR_PTR(-ENOMEM);
+	d->id = id;
+	d->bypass = bypass;
+	INIT_LIST_HEAD(&d->eps);
+	kviommu_shadow_init(&d->shadow, &vi->v->gmem);
+	rc = xa_insert(&vi->domains, id, d, GFP_KERNEL_ACCOUNT);
+	if (rc) {
+		kfree(d);
+		return ERR_PTR(rc);
+	}
+	vi->nr_domains++;
+	return d;
+}
+
+/**
+ * kviommu_virtio_domain_put() - an endpoint has left a domain
+ * @vi: model
+ * @d: domain; without endpoints it ceases to exist (5.13.6.4)
+ */
+void kviommu_virtio_domain_put(struct kviommu_virtio *vi,
+			       struct kviommu_vdomain *d)
+{
+	if (--d->endpoints)
+		return;
+	xa_erase(&vi->domains, d->id);
+	vi->nr_domains--;
+	vi->v->nr_mappings -= d->shadow.nr_mappings;
+	kviommu_shadow_destroy(&d->shadow);
+	kfree(d);
+}
+
+/**
+ * kviommu_virtio_set_domain() - an endpoint is in another domain
+ * @ep: endpoint. Its group has to be applied next, and then the domain that
+ *	it has left be put.
+ * @d: domain, or NULL for none; the caller has taken the reference
+ */
+void kviommu_virtio_set_domain(struct kviommu_endpoint *ep,
+			       struct kviommu_vdomain *d)
+{
+	if (ep->domain)
+		list_del_init(&ep->domain_node);
+	ep->domain = d;
+	if (d)
+		list_add_tail(&ep->domain_node, &d->eps);
+}
+
+/**
+ * kviommu_virtio_drop_domains() - detach all endpoints
+ * @vi: model
+ *
+ * Endpoints that may still do DMA to what they had mapped stay blocked until
+ * they are quiet, even where they would be in bypass.
+ */
+void kviommu_virtio_drop_domains(struct kviommu_virtio *vi)
+{
+	struct kviommu *v = vi->v;
+	struct kviommu_endpoint *ep;
+	struct kviommu_vdomain *d;
+	unsigned long id;
+
+	xa_for_each(&v->endpoints, id, ep) {
+		d = ep->domain;
+		if (!d)
+			continue;
+		if (!d->bypass && ep->kdev->bound)
+			ep->unsafe = ep->kdev->ops->bus_master(ep->kdev->priv);
+		kviommu_virtio_set_domain(ep, NULL);
+		kviommu_group_apply(v, ep->group);
+		kviommu_virtio_domain_put(vi, d);
+	}
+	vi->stale = false;
+}
+
+static int virtio_init(struct kviommu *v)
+{
+	static const u16 max[KVIOMMU_NR_VQS] = {
+		[KVIOMMU_REQUESTQ] = KVIOMMU_REQUESTQ_MAX,
+		[KVIOMMU_EVENTQ] = KVIOMMU_EVENTQ_MAX,
+	};
+	struct kviommu_virtio *vi;
+	unsigned int i;
+
+	vi = kzalloc(sizeof(*vi), GFP_KERNEL);
+	if (!vi)
+		return -ENOMEM;
+	vi->v = v;
+	v->model_priv = vi;
+	xa_init(&vi->domains);
+	for (i = 0; i < KVIOMMU_NR_VQS; i++) {
+		vi->vq[i].max = max[i];
+		vi->vq[i].segs = kvcalloc(max[i], sizeof(*vi->vq[i].segs),
+					  GFP_KERNEL);
+		if (!vi->vq[i].segs)
+			goto err_free;
+	}
+	kviommu_virtio_pci_config(v);
+	return 0;
+
+err_free:
+	for (i = 0; i < KVIOMMU_NR_VQS; i++)
+		kvfree(vi->vq[i].segs);
+	kfree(vi);
+	v->model_priv = NULL;
+	return -ENOMEM;
+}
+
+static void virtio_exit(struct kviommu *v)
+{
+	struct kviommu_virtio *vi = priv(v);
+	unsigned int i;
+
+	if (!vi)
+		return;
+	for (i = 0; i < KVIOMMU_NR_VQS; i++)
+		kvfree(vi->vq[i].segs);
+	xa_destroy(&vi->domains);
+	kfree(vi);
+}
+
+static void virtio_reset(struct kviommu *v)
+{
+	struct kviommu_virtio *vi = priv(v);
+
+	kviommu_virtio_reset_transport(vi);
+	/* 5.13.4.2: its initial value only on system reset, which this is. */
+	vi->bypass = v->boot_bypass;
+	kviommu_virtio_drop_domains(vi);
+	kviommu_virtio_pci_config(v);
+}
+
+static int virtio_open(struct kviommu *v)
+{
+	virtio_reset(v);
+	return 0;
+}
+
+static void virtio_close(struct kviommu *v)
+{
+	kviommu_virtio_reset_transport(priv(v));
+	kviommu_virtio_drop_domains(priv(v));
+}
+
+static void virtio_resolve(struct kviommu *v, struct kviommu_endpoint *ep,
+			   struct kviommu_target *t)
+{
+	struct kviommu_vdomain *d = ep->domain;
+
+	/* 5.13.6: when an endpoint is in bypass mode. */
+	if (!d) {
+		t->state = priv(v)->bypass ? KVIOMMU_BYPASS : KVIOMMU_BLOCKED;
+		return;
+	}
+	t->chosen = true;
+	if (d->bypass) {
+		t->state = KVIOMMU_BYPASS;
+	} else {
+		t->state = KVIOMMU_TRANSLATED;
+		t->shadow = &d->shadow;
+	}
+}
+
+static bool virtio_work(struct kviommu *v, unsigned int budget,
+			unsigned int *done)
+{
+	struct kviommu_virtio *vi = priv(v);
+	struct kviommu_vq *vq = &vi->vq[KVIOMMU_REQUESTQ];
+	struct kviommu_chain c;
+	int rc = 0;
+
+	kviommu_virtio_events(vi);
+	if (!kviommu_virtio_running(vi) || !vq->enabled ||
+	    kviommu_vq_ready(vi, vq))
+		return false;
+
+	while (budget--) {
+		rc = kviommu_vq_take(vi, vq, &c);
+		if (rc <= 0)
+			break;
+		kviommu_vq_put(vq, c.head, kviommu_virtio_request(vi, vq, &c));
+		(*done)++;
+		/* The request, or a bad buffer, may have stopped the device. */
+		if (!kviommu_virtio_running(vi))
+			break;
+	}
+	/* No request is complete before devices can't use what it removed. */
+	kviommu_flush_all(v);
+	if (vq->device.pages)
+		kviommu_vq_publish(vi, vq);
+	return rc > 0 && kviommu_virtio_running(vi);
+}
+
+static void virtio_notify(struct kviommu *v, bool on)
+{
+	struct kviommu_virtio *vi = priv(v);
+	struct kviommu_vq *vq = &vi->vq[KVIOMMU_REQUESTQ];
+
+	if (kviommu_virtio_running(vi) && vq->enabled &&
+	    !kviommu_vq_ready(vi, vq))
+		kviommu_vq_notify(vi, vq, on);
+}
+
+static void virtio_leave(struct kviommu *v, struct kviommu_endpoint *ep)
+{
+	struct kviommu_vdomain *d = ep->domain;
+
+	if (!d)
+		return;
+	kviommu_virtio_set_domain(ep, NULL);
+	kviommu_group_apply(v, ep->group);
+	kviommu_virtio_domain_put(priv(v), d);
+}
+
+static void virtio_quiet(struct kviommu *v, struct kviommu_endpoint *ep)
+{
+	/* The guest has reset the vIOMMU; only for this was it held back. */
+	if (priv(v)->stale)
+		virtio_leave(v, ep);
+}
+
+static void virtio_for_each_shadow(struct kviommu *v,
+				   void (*fn)(struct kviommu_shadow *s, u32 id,
+					      void *arg), void *arg)
+{
+	struct kviommu_vdomain *d;
+	unsigned long id;
+
+	xa_for_each(&priv(v)->domains, id, d)
+		if (!d->bypass)
+			fn(&d->shadow, id, arg);
+}
+
+static void virtio_show_state(struct kviommu *v, struct seq_file *s)
+{
+	struct kviommu_virtio *vi = priv(v);
+
+	seq_printf(s, "status 0x%x\n", vi->status);
+	seq_printf(s, "features 0x%llx\n", vi->features);
+	seq_printf(s, "bypass %u\n", vi->bypass);
+	seq_printf(s, "stale %u\n", vi->stale);
+	seq_printf(s, "domains %u\n", vi->nr_domains);
+	seq_printf(s, "requestq enabled %u size %u avail %u used %u\n",
+		   vi->vq[0].enabled, vi->vq[0].size, vi->vq[0].avail,
+		   vi->vq[0].used);
+}
+
+static void virtio_show_domains(struct kviommu *v, struct seq_file *s)
+{
+	struct kviommu_vdomain *d;
+	unsigned long id;
+
+	xa_for_each(&priv(v)->domains, id, d)
+		seq_printf(s, "%u endpoints %u mappings %llu bypass %u\n",
+			   d->id, d->endpoints, d->shadow.nr_mappings,
+			   d->bypass);
+}
+
+static s64 virtio_domain_id(const struct kviommu_endpoint *ep)
+{
+	const struct kviommu_vdomain *d = ep->domain;
+
+	return d ? d->id : -1;
+}
+
+const struct kviommu_model kviommu_virtio_model = {
+	.name = "virtio",
+	.init = virtio_init,
+	.exit = virtio_exit,
+	.open = virtio_open,
+	.close = virtio_close,
+	.reset = virtio_reset,
+	.read = kviommu_virtio_read,
+	.write = kviommu_virtio_write,
+	.resolve = virtio_resolve,
+	.work = virtio_work,
+	.notify = virtio_notify,
+	.quiet = virtio_quiet,
+	.leave = virtio_leave,
+	.for_each_shadow = virtio_for_each_shadow,
+	.show_state = virtio_show_state,
+	.show_domains = virtio_show_domains,
+	.domain_id = virtio_domain_id,
+};

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Worker: queue work that the vCPU does not do itself.
+ *
+ * A notification is an exit through the VMM, which costs several times what
+ * the mapping does. So there are three ways, by load: the vCPU's own register
+ * write handles a bounded batch (one request needs no wake-up); the worker
+ * takes what is left; and when notifications come close together, the worker
+ * looks at the queue by itself for a while, with notifications off.
+ *
+ * The worker is a thread of the VMM's process, like vhost's: its time counts
+ * for the VMM's cgroup, it has its nice value, and it dies with it.
+ */
+#include <linux/ktime.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/vhost_task.h>
+
+#include "kviommu_private.h"
+
+#define WORK_PENDING	0
+
+/* Units between two looks at whether somebody else wants the CPU or lock. */
+#define POLL_BATCH	64
+
+static u64 poll_ns(const struct kviommu *v)
+{
+	return READ_ONCE(v->poll_us) * (u64)NSEC_PER_USEC;
+}
+
+static bool may_poll(struct kviommu *v)
+{
+	return READ_ONCE(v->open) && READ_ONCE(v->poll_us) &&
+	       !need_resched() && !signal_pending(current);
+}
+
+static void poll_queue(struct kviommu *v)
+{
+	struct kviommu_worker *w = &v->worker;
+	unsigned int done, total = 0;
+	u64 end, window;
+
+	mutex_lock(&v->lock);
+	w->polling = true;
+	window = w->window_ns;
+	v->model->notify(v, false);
+	mutex_unlock(&v->lock);
+
+	end = ktime_get_ns() + window;
+	while (may_poll(v)) {
+		done = 0;
+		kviommu_work(v, POLL_BATCH, &done);
+		total += done;
+		if (done)
+			end = ktime_get_ns() + window;
+		else if (ktime_get_ns() > end)
+			break;
+		cpu_relax();
+	}
+
+	mutex_lock(&v->lock);
+	w->polling = false;
+	v->count.polled += total;
+	/* Useless polling makes the next one shorter, and then stops it. */
+	if (!total)
+		w->window_ns /= 2;
+	if (w->window_ns < poll_ns(v) / 8)
+		w->window_ns = 0;
+	v->model->notify(v, true);
+	mutex_unlock(&v->lock);
+	/* What came before the notifications were on again. */
+	set_bit(WORK_PENDING, &w->pending);
+}
+
+static bool worker_fn(void *data)
+{
+	struct kviommu *v = data;
+	struct kviommu_worker *w = &v->worker;
+	unsigned int done = 0;
+
+	if (!test_and_clear_bit(WORK_PENDING, &w->pending))
+		return false;
+	__set_current_state(TASK_RUNNING);
+	if (kviommu_work(v, READ_ONCE(v->batch), &done))
+		set_bit(WORK_PENDING, &w->pending);
+	else if (xchg(&w->poll_asked, false))
+		poll_queue(v);
+	cond_resched();
+	return true;
+}
+
+/*
+ * The process that opened the vIOMMU was killed. If another one holds its
+ * file, everything is done in that one's register writes.
+ */
+static void worker_killed(void *data)
+{
+	struct kviommu *v = data;
+
+	WRITE_ONCE(v->worker.dead, true);
+}
+
+/**
+ * kviommu_worker_start() - start the worker
+ * @v: vIOMMU, not locked
+ *
+ * Context: a thread of the process that the worker is to be part of.
+ * Return: 0 or what creating a thread said.
+ */
+int kviommu_worker_start(struct kviommu *v)
+{
+	struct kviommu_worker *w = &v->worker;
+	struct vhost_task *task;
+
+	w->pending = 0;
+	w->dead = false;
+	w->polling = false;
+	w->poll_asked = false;
+	w->window_ns = 0;
+	w->last_kick = 0;
+	task = vhost_task_create(worker_fn, worker_killed, v, "kviommu");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	vhost_task_start(task);
+	spin_lock_irq(&w->lock);
+	w->task = task;
+	spin_unlock_irq(&w->lock);
+	return 0;
+}
+
+/**
+ * kviommu_worker_stop() - stop the worker and wait for it
+ * @v: vIOMMU, not locked
+ */
+void kviommu_worker_stop(struct kviommu *v)
+{
+	struct kviommu_worker *w = &v->worker;
+	struct vhost_task *task;
+
+	spin_lock_irq(&w->lock);
+	task = w->task;
+	w->task = NULL;
+	spin_unlock_irq(&w->lock);
+	if (task)
+		vhost_task_stop(task);
+}
+
+/**
+ * kviommu_worker_wake() - have the worker look at the queue
+ * @v: vIOMMU
+ *
+ * Context: any, interrupts too.
+ */
+void kviommu_worker_wake(struct kviommu *v)
+{
+	struct kviommu_worker *w = &v->worker;
+	unsigned long flags;
+
+	spin_lock_irqsave(&w->lock, flags);
+	if (w->task) {
+		set_bit(WORK_PENDING, &w->pending);
+		vhost_task_wake(w->task);
+	}
+	spin_unlock_irqrestore(&w->lock, flags);
+}
+
+/**
+ * kviommu_worker_kick() - the guest had to notify
+ * @v: vIOMMU, locked; the vCPU's own batch is done
+ */
+void kviommu_worker_kick(struct kviommu *v)
+{
+	struct kviommu_worker *w = &v->worker;
+	u64 now, max = poll_ns(v);
+
+	lockdep_assert_held(&v->lock);
+	if (!max || w->dead)
+		return;
+	now = ktime_get_ns();
+	/* The next one came before polling would have given up: try it. */
+	if (now - w->last_kick < max) {
+		w->window_ns = clamp(w->window_ns * 2, max / 4, max);
+		w->poll_asked = true;
+		kviommu_worker_wake(v);
+	}
+	w->last_kick = now;
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VFIO PCI variant driver for devices behind a kviommu vIOMMU.
+ *
+ * It is vfio-pci in all but this: what the device may reach is decided by the
+ * vIOMMU it is assigned to. The VMM's own page table, which it attaches as for
+ * any other device, is used while the vIOMMU says bypass.
+ */
+#include <linux/iommufd.h>
+#include <linux/kviommu.h>
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/vfio.h>
+#include <linux/vfio_pci_core.h>
+
+KVIOMMU_IMPORT_NS(IOMMUFD);
+
+/**
+ * struct kviommu_vfio_dev - an assigned device
+ * @core: vfio-pci-core's part
+ * @kdev: what the kviommu core knows of it
+ * @quiet_work: the device was reset. vfio-pci-core resets under its
+ *		memory_lock, which is taken under mmap_lock, and the core of
+ *		kviommu pins memory under its own locks
+ */
+struct kviommu_vfio_dev {
+	struct vfio_pci_core_device core;
+	struct kviommu_dev *kdev;
+	struct work_struct quiet_work;
+};
+
+static struct kviommu_vfio_dev *to_kvd(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct kviommu_vfio_dev, core.vdev);
+}
+
+/* ---- what the kviommu core calls ---- */
+
+static int op_attach(void *priv, u32 *pt_id)
+{
+	struct kviommu_vfio_dev *kvd = priv;
+
+	return kviommu_iommufd_attach(kvd->core.vdev.iommufd_device, pt_id);
+}
+
+static int op_replace(void *priv, u32 *pt_id)
+{
+	struct kviommu_vfio_dev *kvd = priv;
+
+	return kviommu_iommufd_replace(kvd->core.vdev.iommufd_device, pt_id);
+}
+
+static void op_detach(void *priv)
+{
+	struct kviommu_vfio_dev *kvd = priv;
+
+	kviommu_iommufd_detach(kvd->core.vdev.iommufd_device);
+}
+
+/*
+ * The guest's command register is vfio-pci-core's to read; in a D-state or
+ * after a failed reset all ones mean the same: don't trust it to be quiet.
+ */
+static bool op_bus_master(void *priv)
+{
+	struct kviommu_vfio_dev *kvd = priv;
+	u16 cmd = PCI_COMMAND_MASTER;
+
+	pci_read_config_word(kvd->core.pdev, PCI_COMMAND, &cmd);
+	return cmd & PCI_COMMAND_MASTER;
+}
+
+static const struct kviommu_dev_ops kviommu_ops = {
+	.attach = op_attach,
+	.replace = op_replace,
+	.detach = op_detach,
+	.bus_master = op_bus_master,
+};
+
+/* ---- VFIO ---- */
+
+static int kvd_open_device(struct vfio_device *vdev)
+{
+	struct vfio_pci_core_device *core = &to_kvd(vdev)->core;
+	int rc;
+
+	/* With a container the device would see all of the VMM's mappings. */
+	if (!vdev->iommufd_device) {
+		pci_warn(core->pdev,
+			 "open it through iommufd (QEMU: iommufd=...), not through a legacy container\n");
+		return -EOPNOTSUPP;
+	}
+	rc = vfio_pci_core_enable(core);
+	if (rc)
+		return rc;
+	vfio_pci_core_finish_enable(core);
+	return 0;
+}
+
+static int kvd_bind_iommufd(struct vfio_device *vdev, struct iommufd_ctx *ictx,
+			    u32 *out_device_id)
+{
+	int rc;
+
+	rc = vfio_iommufd_physical_bind(vdev, ictx, out_device_id);
+	if (rc)
+		return rc;
+	rc = kviommu_dev_bind(to_kvd(vdev)->kdev);
+	if (rc)
+		vfio_iommufd_physical_unbind(vdev);
+	return rc;
+}
+
+static void kvd_unbind_iommufd(struct vfio_device *vdev)
+{
+	/* The core has closed the device: bus mastering is off. */
+	cancel_work_sync(&to_kvd(vdev)->quiet_work);
+	kviommu_dev_unbind(to_kvd(vdev)->kdev);
+	vfio_iommufd_physical_unbind(vdev);
+}
+
+static int kvd_attach_ioas(struct vfio_device *vdev, u32 *pt_id)
+{
+	return kviommu_dev_attach(to_kvd(vdev)->kdev, pt_id);
+}
+
+static void kvd_detach_ioas(struct vfio_device *vdev)
+{
+	kviommu_dev_detach(to_kvd(vdev)->kdev);
+}
+
+static bool is_config(loff_t pos)
+{
+	return VFIO_PCI_OFFSET_TO_INDEX(pos) == VFIO_PCI_CONFIG_REGION_INDEX;
+}
+
+static ssize_t kvd_write(struct vfio_device *vdev, const char __user *buf,
+			 size_t count, loff_t *ppos)
+{
+	struct kviommu_vfio_dev *kvd = to_kvd(vdev);
+	loff_t pos = *ppos;
+	ssize_t rc;
+
+	rc = vfio_pci_core_write(vdev, buf, count, ppos);
+	if (rc > 0 && is_config(pos) &&
+	    (pos & VFIO_PCI_OFFSET_MASK) <= PCI_COMMAND &&
+	    (pos & VFIO_PCI_OFFSET_MASK) + rc > PCI_COMMAND &&
+	    !op_bus_master(kvd))
+		kviommu_dev_quiet(kvd->kdev);
+	return rc;
+}
+
+static long kvd_ioctl(struct vfio_device *vdev, unsigned int cmd,
+		      unsigned long arg)
+{
+	long rc = vfio_pci_core_ioctl(vdev, cmd, arg);
+
+	/* The VMM may rely on it when this returns. */
+	if (!rc && cmd == VFIO_DEVICE_RESET)
+		flush_work(&to_kvd(vdev)->quiet_work);
+	return rc;
+}
+
+static const struct vfio_device_ops kvd_ops = {
+	.name		= "kviommu_vfio_pci",
+	.init		= vfio_pci_core_init_dev,
+	.release	= vfio_pci_core_release_dev,
+	.open_device	= kvd_open_device,
+	.close_device	= vfio_pci_core_close_device,
+	.ioctl		= kvd_ioctl,
+	KVIOMMU_OP_REGION_INFO(vfio_pci_ioctl_get_region_info)
+	.device_feature	= vfio_pci_core_ioctl_feature,
+	.read		= vfio_pci_core_read,
+	.write		= kvd_write,
+	.mmap		= vfio_pci_core_mmap,
+	.request	= vfio_pci_core_request,
+	.match		= vfio_pci_core_match,
+	KVIOMMU_OP_MATCH_TOKEN_UUID(vfio_pci_core_match_token_uuid)
+	.bind_iommufd	= kvd_bind_iommufd,
+	.unbind_iommufd	= kvd_unbind_iommufd,
+	.attach_ioas	= kvd_attach_ioas,
+	.detach_ioas	= kvd_detach_ioas,
+};
+
+KVIOMMU_PCI_DEVICE_OPS(kvd_pci_ops);
+
+static void quiet_work(struct work_struct *work)
+{
+	struct kviommu_vfio_dev *kvd =
+		container_of(work, struct kviommu_vfio_dev, quiet_work);
+
+	kviommu_dev_quiet(kvd->kdev);
+}
+
+static int kvd_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct kviommu_vfio_dev *kvd;
+	int rc;
+
+	kvd = vfio_alloc_device(kviommu_vfio_dev, core.vdev, &pdev->dev,
+				&kvd_ops);
+	if (IS_ERR(kvd))
+		return PTR_ERR(kvd);
+	INIT_WORK(&kvd->quiet_work, quiet_work);
+	dev_set_drvdata(&pdev->dev, &kvd->core);
+	KVIOMMU_SET_PCI_DEVICE_OPS(&kvd->core, kvd_pci_ops);
+	kvd->kdev = kviommu_dev_register(&pdev->dev, &kviommu_ops, kvd);
+	if (IS_ERR(kvd->kdev)) {
+		rc = PTR_ERR(kvd->kdev);
+		if (rc == -ENODEV)
+			pci_err(pdev, "not behind an IOMMU: enable it in firmware and kernel (intel_iommu=on)\n");
+		goto err_put;
+	}
+	rc = vfio_pci_core_register_device(&kvd->core);
+	if (rc)
+		goto err_unregister;
+	return 0;
+
+err_unregister:
+	kviommu_dev_unregister(kvd->kdev);
+err_put:
+	vfio_put_device(&kvd->core.vdev);
+	return rc;
+}
+
+static struct kviommu_vfio_dev *drvdata(struct pci_dev *pdev)
+{
+	return container_of(dev_get_drvdata(&pdev->dev),
+			    struct kviommu_vfio_dev, core);
+}
+
+static void kvd_remove(struct pci_dev *pdev)
+{
+	struct kviommu_vfio_dev *kvd = drvdata(pdev);
+
+	/* Waits for the VMM to close it. */
+	vfio_pci_core_unregister_device(&kvd->core);
+	cancel_work_sync(&kvd->quiet_work);
+	kviommu_dev_unregister(kvd->kdev);
+	vfio_put_device(&kvd->core.vdev);
+}
+
+static void kvd_reset_done(struct pci_dev *pdev)
+{
+	schedule_work(&drvdata(pdev)->quiet_work);
+}
+
+static pci_ers_result_t kvd_error_detected(struct pci_dev *pdev,
+					   pci_channel_state_t state)
+{
+	return vfio_pci_core_aer_err_detected(pdev, state);
+}
+
+static const struct pci_error_handlers kvd_err_handlers = {
+	.error_detected = kvd_error_detected,
+	.reset_done = kvd_reset_done,
+};
+
+static int kvd_sriov_configure(struct pci_dev *pdev, int nr_virtfn)
+{
+	return vfio_pci_core_sriov_configure(&drvdata(pdev)->core, nr_virtfn);
+}
+
+static const struct pci_device_id kvd_table[] = {
+	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_ANY_ID, PCI_ANY_ID) },
+	{}
+};
+MODULE_DEVICE_TABLE(pci, kvd_table);
+
+static struct pci_driver kvd_driver = {
+	.name = "kviommu_vfio_pci",
+	.id_table = kvd_table,
+	.probe = kvd_probe,
+	.remove = kvd_remove,
+	.sriov_configure = kvd_sriov_configure,
+	.err_handler = &kvd_err_handlers,
+	.driver_managed_dma = true,
+};
+module_pci_driver(kvd_driver);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("The kviommu developers");
+MODULE_DESCRIPTION("VFIO PCI driver for devices behind a kviommu vIOMMU");

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the driver of an assigned device tells the kviommu core.
+ *
+ * The core decides what the device may reach. The driver reports what happens
+ * to the device and lends its iommufd device for bypass. Every function may
+ * sleep. None may be called with vfio's memory_lock held, since the core pins
+ * guest memory under its own locks, and pinning takes mmap_lock.
+ */
+#ifndef _LINUX_KVIOMMU_H
+#define _LINUX_KVIOMMU_H
+
+#include <linux/types.h>
+
+struct device;
+struct kviommu_dev;
+
+/**
+ * struct kviommu_dev_ops - how the core moves a device on and off the VMM's
+ *			    own hardware page table (bypass)
+ * @attach: attach to the page table or IOAS @pt_id; writes back the id in use
+ * @replace: the same while attached, without a moment of blocking
+ * @detach: take the device off it; it is blocked when this returns
+ * @bus_master: whether the device may start DMA, from its command register
+ *
+ * Called with the lock of the vIOMMU held, between kviommu_dev_bind() and
+ * kviommu_dev_unbind().
+ */
+struct kviommu_dev_ops {
+	int (*attach)(void *priv, u32 *pt_id);
+	int (*replace)(void *priv, u32 *pt_id);
+	void (*detach)(void *priv);
+	bool (*bus_master)(void *priv);
+};
+
+struct kviommu_dev *kviommu_dev_register(struct device *dev,
+					 const struct kviommu_dev_ops *ops,
+					 void *priv);
+void kviommu_dev_unregister(struct kviommu_dev *kdev);
+
+int kviommu_dev_bind(struct kviommu_dev *kdev);
+void kviommu_dev_unbind(struct kviommu_dev *kdev);
+int kviommu_dev_attach(struct kviommu_dev *kdev, u32 *pt_id);
+void kviommu_dev_detach(struct kviommu_dev *kdev);
+void kviommu_dev_quiet(struct kviommu_dev *kdev);
+
+#endif /* _LINUX_KVIOMMU_H */
