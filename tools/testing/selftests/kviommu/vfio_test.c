@@ -472,8 +472,8 @@ TEST_F(api, reset)
 
 	ASSERT_UP(&self->vmm, VMM_MAPPED);
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
-	/* The order that VMMs keep: the endpoint, then its IOMMU */
-	vfio_reset(&self->vmm.edu[0].dev);
+	/* The order that VMMs keep: the endpoint is made quiet, then its IOMMU */
+	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, false));
 	ASSERT_EQ(0, vfio_reset(&self->vmm.viommu));
 	EXPECT_EQ(0, virtio_status(&self->vmm.v));
 	EXPECT_EQ(0, mdev_counter(&self->host.mdev, "mappings"));
@@ -487,6 +487,19 @@ TEST_F(api, reset)
 	ASSERT_UP(&self->vmm, VMM_MAPPED);
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
+}
+
+/* The other order: what the device still does reaches nothing, until it is quiet */
+TEST_F(api, reset_while_busy)
+{
+	ASSERT_UP(&self->vmm, VMM_MAPPED);
+	ASSERT_EQ(0, vfio_reset(&self->vmm.viommu));
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
+	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, false));
+	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, true));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_GPA, DATA_GPA);
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	EXPECT_EQ(0, mdev_counter(&self->host.mdev, "mappings"));
 }
 
 TEST_F(api, reset_again_and_again)

@@ -321,7 +321,7 @@ TEST_F(virtio, device_config)
 	EXPECT_EQ(0, c.page_size_mask & (PAGE - 1));
 	EXPECT_LE((1ULL << 32) - 1, c.input_range.end);
 	EXPECT_EQ(0, c.domain_range.start);
-	EXPECT_EQ(0xffffffff, c.domain_range.end);
+	EXPECT_LT(0, c.domain_range.end);
 	EXPECT_EQ(VIOMMU_PROBE_SIZE, c.probe_size);
 	EXPECT_EQ(1, c.bypass);
 	/* Only bypass can be written, and only 0 and 1 */
@@ -378,6 +378,24 @@ TEST_F(virtio, bypass_register_not_negotiated)
 	EXPECT_EQ(VIRTIO_IOMMU_S_INVAL,
 		  viommu_attach(self->v, DOMAIN, ENDPOINT(0),
 				VIRTIO_IOMMU_ATTACH_F_BYPASS));
+}
+
+/*
+ * A guest that shuts down resets its vIOMMU while its disk still works: until the
+ * device is quiet, it keeps its translations and gets no more than them
+ */
+TEST_F(virtio, guest_reset_while_busy)
+{
+	ASSERT_UP(&self->vmm, VMM_MAPPED);
+	ASSERT_EQ(0, virtio_reset(self->v));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
+	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, false));
+	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, true));
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_GPA, DATA_GPA);
+	EXPECT_EQ(0, mdev_counter(&self->host.mdev, "mappings"));
+	EXPECT_WORKS(self);
 }
 
 /* Reset by status 0 forgets everything that was asked for */
@@ -670,11 +688,37 @@ static void build_indirect_next_outside(struct chain *c)
 	c->table[0].next = 2;
 }
 
-/* The write flag of the descriptor that refers to a table is ignored (2.7.5.3) */
+/* The write flag of the descriptor that refers to a table is ignored (2.7.5.3.2) */
 static void build_indirect_write(struct chain *c)
 {
 	build_indirect(c);
 	c->q->desc[0].flags = I | W;
+}
+
+/* Normal descriptors followed by one table: unusual, and valid (2.7.5.3.2) */
+static void build_indirect_last(struct chain *c)
+{
+	build_indirect(c);
+	c->table[0].addr += 8;
+	c->table[0].len -= 8;
+	c->q->desc[2] = c->q->desc[0];
+	vq_desc(c->q, 0, c->req, 4, N, 1);
+	vq_desc(c->q, 1, c->req + 4, 4, N, 2);
+}
+
+static void build_indirect_tail_last(struct chain *c)
+{
+	vq_desc(c->q, 0, c->req, REQ_LEN, N, 1);
+	c->table[0] = (struct vring_desc){ c->tail, 4, W, 0 };
+	vq_desc(c->q, 1, c->table_gpa, 16, I, 0);
+}
+
+/* Readable after writable, with the border between ring and table */
+static void build_indirect_after_write(struct chain *c)
+{
+	build_indirect(c);
+	c->q->desc[1] = c->q->desc[0];
+	vq_desc(c->q, 0, c->tail, 4, W | N, 1);
 }
 
 static const struct chain_case chains[] = {
@@ -704,8 +748,12 @@ static const struct chain_case chains[] = {
 	{ "tail in a hole", RETURNED | STOPPED, build_tail_in_hole },
 	{ "request wraps", RETURNED | STATUS_BAD | STOPPED, build_req_wraps },
 	{ "indirect", STATUS_OK, build_indirect, 0, true },
-	{ "indirect with the write flag", STATUS_OK | STOPPED,
-	  build_indirect_write, 0, true },
+	{ "indirect with the write flag", STATUS_OK, build_indirect_write, 0,
+	  true },
+	{ "request, then a table", STATUS_OK, build_indirect_last, 0, true },
+	{ "tail in a table", STATUS_OK, build_indirect_tail_last, 0, true },
+	{ "table after a writable part", RETURNED | STOPPED,
+	  build_indirect_after_write, 0, true },
 	{ "indirect in indirect", STOPPED, build_indirect_nested, 0, true },
 	{ "indirect and next", STOPPED, build_indirect_next, 0, true },
 	{ "indirect of 31 bytes", STOPPED, build_indirect_odd_len, 0, true },
@@ -911,8 +959,10 @@ TEST_F(virtio, attach)
 {
 	struct virtio_dev *v = self->v;
 	struct virtio_iommu_req_attach req;
+	struct virtio_iommu_config config;
 	unsigned int i;
 
+	viommu_config(v, &config);
 	EXPECT_STATUS(NOENT, viommu_attach(v, DOMAIN, 0x999, 0));
 	EXPECT_STATUS(NOENT, viommu_attach(v, DOMAIN, ~0u, 0));
 	/* A refused attach makes no domain */
@@ -940,9 +990,19 @@ TEST_F(virtio, attach)
 	EXPECT_STATUS(NOENT, viommu_unmap(v, DOMAIN, DATA_IOVA, PAGE));
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 	EXPECT_EQ(0, mdev_counter(&self->host.mdev, "mappings"));
-	/* Any domain number of 32 bits */
-	EXPECT_STATUS(OK, viommu_attach(v, 0, ENDPOINT(0), 0));
-	EXPECT_STATUS(OK, viommu_attach(v, ~0u, ENDPOINT(0), 0));
+	/* Any domain number in the range, and no other */
+	EXPECT_STATUS(OK, viommu_attach(v, config.domain_range.start,
+					ENDPOINT(0), 0));
+	EXPECT_STATUS(OK, viommu_attach(v, config.domain_range.end, ENDPOINT(0),
+					0));
+	for (i = 0; i < 3 && config.domain_range.end != ~0u; i++) {
+		u32 domain = i == 2 ? ~0u : config.domain_range.end + 1 + i;
+
+		EXPECT_STATUS(RANGE, viommu_attach(v, domain, ENDPOINT(0), 0));
+		EXPECT_STATUS(RANGE, viommu_map(v, domain, DATA_IOVA, PAGE,
+						DATA_GPA, VIOMMU_RW));
+		EXPECT_STATUS(RANGE, viommu_unmap(v, domain, DATA_IOVA, PAGE));
+	}
 }
 
 TEST_F(virtio, attach_bypass)
@@ -1369,7 +1429,7 @@ TEST_F(virtio, quotas)
 {
 	vmm_close(&self->vmm);
 	ASSERT_EQ(0, mdev_set(&self->host.mdev, "max_mappings", "3"));
-	ASSERT_EQ(0, mdev_set(&self->host.mdev, "max_domains", "1"));
+	ASSERT_EQ(0, mdev_set(&self->host.mdev, "max_domains", "2"));
 	ASSERT_UP(&self->vmm, VMM_MAPPED);	/* 2 mappings */
 	EXPECT_STATUS(OK, viommu_map(self->v, DOMAIN, DATA_IOVA + PAGE, PAGE,
 				     DATA2_GPA, VIOMMU_RW));
