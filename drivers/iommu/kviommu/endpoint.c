@@ -164,7 +164,7 @@ int kviommu_assign(struct kviommu *v, const char *bdf, u32 id)
 	struct group_check chk = { .v = v };
 	int rc;
 
-	ep = kzalloc(sizeof(*ep), GFP_KERNEL);
+	ep = kzalloc_obj(*ep);
 	if (!ep)
 		return -ENOMEM;
 	ep->viommu = v;
@@ -304,7 +304,7 @@ struct kviommu_dev *kviommu_dev_register(struct device *dev,
 {
 	struct kviommu_dev *kdev;
 
-	kdev = kzalloc(sizeof(*kdev), GFP_KERNEL);
+	kdev = kzalloc_obj(*kdev);
 	if (!kdev)
 		return ERR_PTR(-ENOMEM);
 	kdev->group = iommu_group_get(dev);

@@ -100,7 +100,7 @@ static struct kviommu_chunk *chunk_create(struct kviommu_gmem *g, u64 gpa,
 	struct kviommu_chunk *c;
 	int rc;
 
-	c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
+	c = kzalloc_obj(*c, GFP_KERNEL_ACCOUNT);
 	if (!c)
 		return ERR_PTR(-ENOMEM);
 	c->gpa = gpa & ~CHUNK_MASK;
@@ -119,7 +119,7 @@ static struct kviommu_chunk *chunk_create(struct kviommu_gmem *g, u64 gpa,
 	if (whole && chunk_pin_whole(g, c))
 		return c;
 
-	c->by_page = kvzalloc(sizeof(*c->by_page), GFP_KERNEL_ACCOUNT);
+	c->by_page = kvzalloc_obj(*c->by_page, GFP_KERNEL_ACCOUNT);
 	if (!c->by_page) {
 		chunk_free(g, c);
 		return ERR_PTR(-ENOMEM);

@@ -34,7 +34,7 @@ struct kviommu_group *kviommu_group_join(struct kviommu *v,
 		if (g->group == ep->kdev->group)
 			goto found;
 
-	g = kzalloc(sizeof(*g), GFP_KERNEL);
+	g = kzalloc_obj(*g);
 	if (!g)
 		return ERR_PTR(-ENOMEM);
 	g->group = ep->kdev->group;

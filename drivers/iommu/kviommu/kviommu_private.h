@@ -45,7 +45,7 @@ struct seq_file;
 /* ---- guest memory (gmem.c) ---- */
 
 #define KVIOMMU_CHUNK_SHIFT	21
-#define KVIOMMU_CHUNK_SIZE	(1UL << KVIOMMU_CHUNK_SHIFT)
+#define KVIOMMU_CHUNK_SIZE	BIT(KVIOMMU_CHUNK_SHIFT)
 #define KVIOMMU_CHUNK_PAGES	(KVIOMMU_CHUNK_SIZE >> PAGE_SHIFT)
 
 /**
@@ -307,7 +307,7 @@ struct kviommu_group {
 	struct kviommu_hostdom *hostdom;
 };
 
-extern struct mutex kviommu_devs_lock;
+extern struct mutex kviommu_devs_lock;	/* which device is whose */
 
 int kviommu_assign(struct kviommu *v, const char *bdf, u32 id);
 int kviommu_unassign(struct kviommu *v, const char *bdf);
@@ -365,6 +365,8 @@ void kviommu_config_add_msix(struct kviommu_config *c, u8 bar,
 
 /* ---- models ---- */
 
+typedef void (*kviommu_shadow_fn)(struct kviommu_shadow *s, u32 id, void *arg);
+
 /**
  * struct kviommu_model - one kind of IOMMU as the guest sees it
  * @init: once, at creation; fills in the PCI config space
@@ -402,9 +404,8 @@ struct kviommu_model {
 	void (*notify)(struct kviommu *v, bool on);
 	void (*quiet)(struct kviommu *v, struct kviommu_endpoint *ep);
 	void (*leave)(struct kviommu *v, struct kviommu_endpoint *ep);
-	void (*for_each_shadow)(struct kviommu *v,
-				void (*fn)(struct kviommu_shadow *s, u32 id,
-					   void *arg), void *arg);
+	void (*for_each_shadow)(struct kviommu *v, kviommu_shadow_fn fn,
+				void *arg);
 	void (*show_state)(struct kviommu *v, struct seq_file *s);
 	void (*show_domains)(struct kviommu *v, struct seq_file *s);
 	s64 (*domain_id)(const struct kviommu_endpoint *ep);
@@ -464,7 +465,6 @@ void kviommu_worker_kick(struct kviommu *v);
 
 /* Extents to look at for memory that came back, each time there is work. */
 #define KVIOMMU_REFILL	64
-
 
 struct kviommu_counters {
 	u64 req[8];		/* by virtio request type; 0: unknown */

@@ -537,7 +537,7 @@ static int host_fault(struct iommu_domain *domain, struct device *dev,
 {
 	kviommu_fault_report(token, dev, iova, flags & IOMMU_FAULT_WRITE);
 	/* Let the host log it as well: it is the administrator's device. */
-	return -ENOSYS;
+	return -EOPNOTSUPP;
 }
 
 /**
@@ -564,7 +564,7 @@ struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
 		return h;
 	}
 
-	h = kzalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
+	h = kzalloc_obj(*h, GFP_KERNEL_ACCOUNT);
 	if (!h)
 		return ERR_PTR(-ENOMEM);
 	h->domain = iommu_paging_domain_alloc(dev);

@@ -130,50 +130,86 @@ static int parse_range(const char *buf, unsigned int min, unsigned int max,
 	return rc ? rc : *val < min || *val > max ? -EINVAL : 0;
 }
 
-#define KVIOMMU_ATTR_CLOSED(_name, _min, _max)				\
-static ssize_t _name##_show(struct device *dev,				\
-			    struct device_attribute *attr, char *buf)	\
-{									\
-	return sysfs_emit(buf, "%u\n", READ_ONCE(to_v(dev)->_name));	\
-}									\
-static ssize_t _name##_store(struct device *dev,			\
-			     struct device_attribute *attr,		\
-			     const char *buf, size_t count)		\
-{									\
-	unsigned int val;						\
-	int rc = parse_range(buf, _min, _max, &val);			\
-									\
-	if (!rc)							\
-		rc = set_closed(to_v(dev), #_name,			\
-				&to_v(dev)->_name, val);		\
-	return rc ? rc : count;						\
-}									\
-static DEVICE_ATTR_RW(_name)
+/**
+ * struct uint_attr - a number in struct kviommu
+ * @attr: the file
+ * @offset: where in struct kviommu
+ * @min: least value
+ * @max: largest value
+ * @closed: may not change while a VMM has the vIOMMU open
+ */
+struct uint_attr {
+	struct device_attribute attr;
+	size_t offset;
+	unsigned int min;
+	unsigned int max;
+	bool closed;
+};
 
-#define KVIOMMU_ATTR_ANY(_name, _min, _max)				\
-static ssize_t _name##_show(struct device *dev,				\
-			    struct device_attribute *attr, char *buf)	\
-{									\
-	return sysfs_emit(buf, "%u\n", READ_ONCE(to_v(dev)->_name));	\
-}									\
-static ssize_t _name##_store(struct device *dev,			\
-			     struct device_attribute *attr,		\
-			     const char *buf, size_t count)		\
-{									\
-	unsigned int val;						\
-	int rc = parse_range(buf, _min, _max, &val);			\
-									\
-	if (!rc)							\
-		WRITE_ONCE(to_v(dev)->_name, val);			\
-	return rc ? rc : count;						\
-}									\
-static DEVICE_ATTR_RW(_name)
+static unsigned int *uint_field(struct device *dev, const struct uint_attr *u)
+{
+	return (void *)to_v(dev) + u->offset;
+}
 
-KVIOMMU_ATTR_CLOSED(boot_bypass, 0, 1);
-KVIOMMU_ATTR_CLOSED(max_domains, 1, 1 << 20);
-KVIOMMU_ATTR_CLOSED(max_mappings, 1, 1 << 28);
-KVIOMMU_ATTR_ANY(poll_us, 0, 10000);
-KVIOMMU_ATTR_ANY(batch, 1, 1024);
+static ssize_t uint_show(struct device *dev, struct device_attribute *attr,
+			 char *buf)
+{
+	struct uint_attr *u = container_of(attr, struct uint_attr, attr);
+
+	return sysfs_emit(buf, "%u\n", READ_ONCE(*uint_field(dev, u)));
+}
+
+static ssize_t uint_store(struct device *dev, struct device_attribute *attr,
+			  const char *buf, size_t count)
+{
+	struct uint_attr *u = container_of(attr, struct uint_attr, attr);
+	unsigned int val;
+	int rc;
+
+	rc = parse_range(buf, u->min, u->max, &val);
+	if (!rc && u->closed)
+		rc = set_closed(to_v(dev), attr->attr.name, uint_field(dev, u),
+				val);
+	else if (!rc)
+		WRITE_ONCE(*uint_field(dev, u), val);
+	return rc ? rc : count;
+}
+
+static struct uint_attr boot_bypass = {
+	.attr = __ATTR(boot_bypass, 0644, uint_show, uint_store),
+	.offset = offsetof(struct kviommu, boot_bypass),
+	.max = 1,
+	.closed = true,
+};
+
+static struct uint_attr max_domains = {
+	.attr = __ATTR(max_domains, 0644, uint_show, uint_store),
+	.offset = offsetof(struct kviommu, max_domains),
+	.min = 1,
+	.max = 1 << 20,
+	.closed = true,
+};
+
+static struct uint_attr max_mappings = {
+	.attr = __ATTR(max_mappings, 0644, uint_show, uint_store),
+	.offset = offsetof(struct kviommu, max_mappings),
+	.min = 1,
+	.max = 1 << 28,
+	.closed = true,
+};
+
+static struct uint_attr poll_us = {
+	.attr = __ATTR(poll_us, 0644, uint_show, uint_store),
+	.offset = offsetof(struct kviommu, poll_us),
+	.max = 10000,
+};
+
+static struct uint_attr batch = {
+	.attr = __ATTR(batch, 0644, uint_show, uint_store),
+	.offset = offsetof(struct kviommu, batch),
+	.min = 1,
+	.max = 1024,
+};
 
 static ssize_t pin_show(struct device *dev, struct device_attribute *attr,
 			char *buf)
@@ -250,13 +286,13 @@ static DEVICE_ATTR_RW(address_width);
 static struct attribute *kviommu_attrs[] = {
 	&dev_attr_address_width.attr,
 	&dev_attr_assign.attr,
-	&dev_attr_batch.attr,
-	&dev_attr_boot_bypass.attr,
+	&batch.attr.attr,
+	&boot_bypass.attr.attr,
 	&dev_attr_endpoints.attr,
-	&dev_attr_max_domains.attr,
-	&dev_attr_max_mappings.attr,
+	&max_domains.attr.attr,
+	&max_mappings.attr.attr,
 	&dev_attr_pin.attr,
-	&dev_attr_poll_us.attr,
+	&poll_us.attr.attr,
 	&dev_attr_unassign.attr,
 	NULL,
 };

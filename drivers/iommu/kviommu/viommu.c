@@ -122,7 +122,6 @@ static void drop_shadow(struct kviommu_shadow *s, u32 id, void *arg)
 	kviommu_shadow_drop(s, range[0], range[1], range[2], range[3]);
 }
 
-
 /**
  * kviommu_flush_all() - make all unmaps so far reach the devices
  * @v: vIOMMU, locked

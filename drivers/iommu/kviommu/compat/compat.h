@@ -8,6 +8,15 @@
 #define KVIOMMU_COMPAT_H
 
 #include <linux/module.h>
+#include <linux/slab.h>
+
+#ifndef kzalloc_obj
+#define KVIOMMU_GFP(unused, gfp, ...)	gfp
+#define kzalloc_obj(obj, ...)		\
+	kzalloc(sizeof(obj), KVIOMMU_GFP(, ##__VA_ARGS__, GFP_KERNEL))
+#define kvzalloc_obj(obj, ...)		\
+	kvzalloc(sizeof(obj), KVIOMMU_GFP(, ##__VA_ARGS__, GFP_KERNEL))
+#endif
 
 #ifdef KVIOMMU_HAVE_NS_IDENTIFIER
 #define KVIOMMU_IMPORT_NS(ns)	MODULE_IMPORT_NS(ns)
@@ -43,15 +52,15 @@
 
 /* vfio-pci's own, where a driver has to name it */
 #ifdef KVIOMMU_HAVE_PCI_DMABUF
-#define KVIOMMU_PCI_DEVICE_OPS(name)				\
-static const struct vfio_pci_device_ops name = {		\
-	.get_dmabuf_phys = vfio_pci_core_get_dmabuf_phys,	\
-}
-#define KVIOMMU_SET_PCI_DEVICE_OPS(core, name)	((core)->pci_ops = &(name))
+#define kviommu_set_pci_ops(core)					\
+	do {								\
+		static const struct vfio_pci_device_ops ops = {		\
+			.get_dmabuf_phys = vfio_pci_core_get_dmabuf_phys, \
+		};							\
+		(core)->pci_ops = &ops;					\
+	} while (0)
 #else
-#define KVIOMMU_PCI_DEVICE_OPS(name)		\
-	static_assert(true)
-#define KVIOMMU_SET_PCI_DEVICE_OPS(core, name)	do { } while (0)
+#define kviommu_set_pci_ops(core)	((void)(core))
 #endif
 
 #endif /* KVIOMMU_COMPAT_H */

@@ -362,12 +362,10 @@ u32 kviommu_virtio_request(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		trace_kviommu_request(kviommu_dev(vi->v), type, -1, 0);
 		return 0;
 	}
-	if (c->nread != size)
-		tail.status = VIRTIO_IOMMU_S_IOERR;
-	else if (type == VIRTIO_IOMMU_T_PROBE)
+	if (type == VIRTIO_IOMMU_T_PROBE && c->nread == size)
 		return probe_reply(vi, vq, c);
-	else
-		tail.status = dispatch(vi, c, NULL);
+	tail.status = c->nread == size ? dispatch(vi, c, NULL) :
+					 VIRTIO_IOMMU_S_IOERR;
 
 	if (kviommu_vq_write(vi, vq, c, 0, &tail, sizeof(tail)))
 		return 0;

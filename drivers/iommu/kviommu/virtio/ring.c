@@ -306,6 +306,7 @@ bool kviommu_vq_notify(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 	}
 	if (!on)
 		return false;
+	/* The driver writes its index, then looks whether to notify. */
 	smp_mb();
 	return ring_get16(&vq->driver, AVAIL_IDX) != vq->avail;
 }

@@ -247,7 +247,7 @@ static void queue_write(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		if (is_power_of_2(val) && val <= vq->max)
 			vq->size = val;
 		else
-			kviommu_virtio_needs_reset(vi, "a queue size is no power of two, or too large");
+			kviommu_virtio_needs_reset(vi, "a queue has a bad size");
 		break;
 	case COMMON(queue_enable):
 		if (val == 1)

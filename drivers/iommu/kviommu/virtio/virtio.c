@@ -40,7 +40,7 @@ struct kviommu_vdomain *kviommu_virtio_domain_create(struct kviommu_virtio *vi,
 
 	if (vi->nr_domains >= vi->v->max_domains)
 		return ERR_PTR(-ENOMEM);
-	d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
+	d = kzalloc_obj(*d, GFP_KERNEL_ACCOUNT);
 	if (!d)
 		return ERR_PTR(-ENOMEM);
 	d->id = id;
@@ -125,7 +125,7 @@ static int virtio_init(struct kviommu *v)
 	struct kviommu_virtio *vi;
 	unsigned int i;
 
-	vi = kzalloc(sizeof(*vi), GFP_KERNEL);
+	vi = kzalloc_obj(*vi);
 	if (!vi)
 		return -ENOMEM;
 	vi->v = v;
@@ -262,9 +262,8 @@ static void virtio_quiet(struct kviommu *v, struct kviommu_endpoint *ep)
 		virtio_leave(v, ep);
 }
 
-static void virtio_for_each_shadow(struct kviommu *v,
-				   void (*fn)(struct kviommu_shadow *s, u32 id,
-					      void *arg), void *arg)
+static void virtio_each_shadow(struct kviommu *v, kviommu_shadow_fn fn,
+			       void *arg)
 {
 	struct kviommu_vdomain *d;
 	unsigned long id;
@@ -320,7 +319,7 @@ const struct kviommu_model kviommu_virtio_model = {
 	.notify = virtio_notify,
 	.quiet = virtio_quiet,
 	.leave = virtio_leave,
-	.for_each_shadow = virtio_for_each_shadow,
+	.for_each_shadow = virtio_each_shadow,
 	.show_state = virtio_show_state,
 	.show_domains = virtio_show_domains,
 	.domain_id = virtio_domain_id,

@@ -182,8 +182,6 @@ static const struct vfio_device_ops kvd_ops = {
 	.detach_ioas	= kvd_detach_ioas,
 };
 
-KVIOMMU_PCI_DEVICE_OPS(kvd_pci_ops);
-
 static void quiet_work(struct work_struct *work)
 {
 	struct kviommu_vfio_dev *kvd =
@@ -203,7 +201,7 @@ static int kvd_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return PTR_ERR(kvd);
 	INIT_WORK(&kvd->quiet_work, quiet_work);
 	dev_set_drvdata(&pdev->dev, &kvd->core);
-	KVIOMMU_SET_PCI_DEVICE_OPS(&kvd->core, kvd_pci_ops);
+	kviommu_set_pci_ops(&kvd->core);
 	kvd->kdev = kviommu_dev_register(&pdev->dev, &kviommu_ops, kvd);
 	if (IS_ERR(kvd->kdev)) {
 		rc = PTR_ERR(kvd->kdev);
