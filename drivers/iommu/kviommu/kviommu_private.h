@@ -527,6 +527,8 @@ void kviommu_dma_unmap(struct kviommu *v, u64 iova, u64 length);
 void kviommu_apply_all(struct kviommu *v);
 void kviommu_flush_all(struct kviommu *v);
 void kviommu_refill_all(struct kviommu *v, unsigned int budget);
+bool kviommu_work_locked(struct kviommu *v, unsigned int budget,
+			 unsigned int *done);
 bool kviommu_work(struct kviommu *v, unsigned int budget, unsigned int *done);
 void kviommu_geometry_update(struct kviommu *v);
 void kviommu_fault_report(struct kviommu *v, struct device *dev, u64 iova,

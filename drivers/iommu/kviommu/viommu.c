@@ -274,23 +274,38 @@ void kviommu_dma_unmap(struct kviommu *v, u64 gpa, u64 length)
 }
 
 /**
- * kviommu_work() - do queue work
+ * kviommu_work_locked() - do queue work
+ * @v: vIOMMU, locked
+ * @budget: units at most
+ * @done: units done are added to this
+ *
+ * Return: true if more is waiting, and nobody will tell of it.
+ */
+bool kviommu_work_locked(struct kviommu *v, unsigned int budget,
+			 unsigned int *done)
+{
+	lockdep_assert_held(&v->lock);
+	if (!v->open)
+		return false;
+	if (unlikely(!list_empty(&v->gmem.holes)))
+		kviommu_refill_all(v, KVIOMMU_REFILL);
+	return v->model->work(v, budget, done);
+}
+
+/**
+ * kviommu_work() - kviommu_work_locked() for who has not locked it
  * @v: vIOMMU
  * @budget: units at most
  * @done: units done are added to this
  *
- * Return: true if more is waiting.
+ * Return: as kviommu_work_locked().
  */
 bool kviommu_work(struct kviommu *v, unsigned int budget, unsigned int *done)
 {
-	bool more = false;
+	bool more;
 
 	mutex_lock(&v->lock);
-	if (v->open) {
-		if (unlikely(!list_empty(&v->gmem.holes)))
-			kviommu_refill_all(v, KVIOMMU_REFILL);
-		more = v->model->work(v, budget, done);
-	}
+	more = kviommu_work_locked(v, budget, done);
 	mutex_unlock(&v->lock);
 	return more;
 }

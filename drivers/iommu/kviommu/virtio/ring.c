@@ -99,10 +99,11 @@ static const char *desc_error(u16 flags, bool in_table, bool writing)
 	if (flags & ~(VRING_DESC_F_NEXT | VRING_DESC_F_WRITE |
 		      VRING_DESC_F_INDIRECT))
 		return "a descriptor has unknown flags";
+	/* 2.7.5.3.1; its write flag is to be ignored (2.7.5.3.2). */
 	if (flags & VRING_DESC_F_INDIRECT)
 		return in_table ? "an indirect table names another one" :
-		       flags & (VRING_DESC_F_NEXT | VRING_DESC_F_WRITE) ?
-		       "an indirect descriptor has other flags" : NULL;
+		       flags & VRING_DESC_F_NEXT ?
+		       "an indirect descriptor is not the last one" : NULL;
 	if (writing && !(flags & VRING_DESC_F_WRITE))
 		return "a readable descriptor follows a writable one";
 	return NULL;
@@ -149,8 +150,6 @@ static int walk_chain(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 
 		if (i >= entries)
 			return fail(vi, "a descriptor index is out of range");
-		if (!left--)
-			return fail(vi, "a descriptor chain is longer than its queue");
 		if (!table)
 			desc = *(struct vring_desc *)
 				kviommu_window_ptr(&vq->desc, i * sizeof(desc));
@@ -170,19 +169,19 @@ static int walk_chain(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		if (flags & VRING_DESC_F_INDIRECT) {
 			if (!kviommu_virtio_has(vi, VIRTIO_RING_F_INDIRECT_DESC))
 				return fail(vi, "an indirect descriptor, which was not negotiated");
-			/* 2.7.5.3.1: no more entries than the queue. */
 			if (!len || len % sizeof(desc) ||
-			    len / sizeof(desc) > vq->size ||
-			    c->nread)
+			    len / sizeof(desc) > vq->size)
 				return fail(vi, "an indirect table has a bad size");
+			if (!addr || addr + len < addr)
+				return fail(vi, "an indirect table is outside of guest memory");
 			table = addr;
 			entries = len / sizeof(desc);
-			left = entries;
 			i = 0;
-			if (addr + len < addr || !addr)
-				return fail(vi, "an indirect table is outside of guest memory");
 			continue;
 		}
+		/* 2.7.5.3.1; @segs has room for this many. */
+		if (!left--)
+			return fail(vi, "a descriptor chain is longer than its queue");
 		if (flags & VRING_DESC_F_WRITE) {
 			vq->segs[c->nsegs++] = (struct kviommu_seg){ addr, len };
 			c->nwrite += len;
@@ -193,6 +192,15 @@ static int walk_chain(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 			return 0;
 		i = le16_to_cpu((__force __le16)desc.next);
 	}
+}
+
+/**
+ * kviommu_vq_pending() - are there chains to take
+ * @vq: queue, ready
+ */
+bool kviommu_vq_pending(const struct kviommu_vq *vq)
+{
+	return ring_get16(&vq->driver, AVAIL_IDX) != vq->avail;
 }
 
 /**
@@ -308,7 +316,7 @@ bool kviommu_vq_notify(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		return false;
 	/* The driver writes its index, then looks whether to notify. */
 	smp_mb();
-	return ring_get16(&vq->driver, AVAIL_IDX) != vq->avail;
+	return kviommu_vq_pending(vq);
 }
 
 /**

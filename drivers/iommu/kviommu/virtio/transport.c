@@ -429,12 +429,10 @@ static void notified(struct kviommu_virtio *vi, u32 queue)
 	if (v->worker.polling)
 		return;
 	do {
-		more = v->model->work(v, v->batch, &done);
-	} while (more && v->worker.dead);
+		more = kviommu_work_locked(v, v->batch, &done);
+	} while (more && v->worker.dead && done < KVIOMMU_REQUESTQ_MAX);
 	if (more)
 		kviommu_worker_wake(v);
-	else
-		v->model->notify(v, true);
 	kviommu_worker_kick(v);
 }
 

@@ -210,6 +210,7 @@ static bool virtio_work(struct kviommu *v, unsigned int budget,
 	struct kviommu_virtio *vi = priv(v);
 	struct kviommu_vq *vq = &vi->vq[KVIOMMU_REQUESTQ];
 	struct kviommu_chain c;
+	bool more;
 	int rc = 0;
 
 	kviommu_virtio_events(vi);
@@ -229,9 +230,14 @@ static bool virtio_work(struct kviommu *v, unsigned int budget,
 	}
 	/* No request is complete before devices can't use what it removed. */
 	kviommu_flush_all(v);
-	if (vq->device.pages)
-		kviommu_vq_publish(vi, vq);
-	return rc > 0 && kviommu_virtio_running(vi);
+	kviommu_vq_publish(vi, vq);
+	if (!kviommu_virtio_running(vi))
+		return false;
+	more = rc > 0 && kviommu_vq_pending(vq);
+	/* All done: the guest has to tell of the next one, unless we poll. */
+	if (!more && !v->worker.polling)
+		more = kviommu_vq_notify(vi, vq, true);
+	return more;
 }
 
 static void virtio_notify(struct kviommu *v, bool on)

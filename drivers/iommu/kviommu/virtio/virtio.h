@@ -144,6 +144,7 @@ bool kviommu_virtio_running(const struct kviommu_virtio *vi);
 
 /* ring.c */
 int kviommu_vq_ready(struct kviommu_virtio *vi, struct kviommu_vq *vq);
+bool kviommu_vq_pending(const struct kviommu_vq *vq);
 int kviommu_vq_take(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		    struct kviommu_chain *c);
 void kviommu_vq_put(struct kviommu_vq *vq, u16 head, u32 written);
