@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# KDIR selects the kernel to build for. `make help` lists what else there is.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+vm := tools/testing/vm
+
+# Every one of these can be off in a kernel that is otherwise fine.
+required := IOMMUFD VFIO_DEVICE_CDEV VFIO_PCI_CORE VFIO_MDEV VHOST_TASK
+config := $(firstword $(wildcard $(KDIR)/include/config/auto.conf $(KDIR)/.config))
+
+all: modules
+
+kernel-has-options:
+	@test -n "$(config)" || { \
+		echo "kviommu: there is no configured kernel in KDIR=$(KDIR)." >&2; exit 1; }
+	@for option in $(required); do \
+		grep -q "^CONFIG_$$option=[ym]" "$(config)" || { \
+		echo "kviommu: the kernel in $(KDIR) was built without CONFIG_$$option, which kviommu needs." >&2; \
+		exit 1; }; \
+	done
+
+modules modules_install: kernel-has-options
+	$(MAKE) -C "$(KDIR)" M="$(CURDIR)" $@
+
+check:
+	@$(vm)/check
+
+kunit kselftest e2e:
+	@$(vm)/check $@
+
+demo bench style:
+	@$(vm)/$@
+
+vm:
+	@$(vm)/run --flavour fast --dev edu,nvme --timeout 86400 --shell
+
+# Made by hand: the kernel's own "clean" wants a kernel that is still there.
+clean:
+	find drivers -name '*.o' -delete -o -name '*.ko' -delete -o -name '*.mod' -delete \
+		-o -name '*.mod.c' -delete -o -name '.*.cmd' -delete \
+		-o -name modules.order -delete
+	rm -rf build Module.symvers modules.order .Module.symvers.cmd .modules.order.cmd
+
+help:
+	@echo 'modules          build kviommu.ko and kviommu_vfio_pci.ko for KDIR (default)'
+	@echo 'modules_install  install them there'
+	@echo 'demo             a guest uses its NVMe disk through kviommu, in a VM'
+	@echo 'check            every test on Linux 7.2 and 6.12, in VMs'
+	@echo 'kunit            of these, the KUnit suites'
+	@echo 'kselftest        of these, the programs of tools/testing/selftests/kviommu'
+	@echo 'e2e              of these, the guests'
+	@echo 'bench            what requests cost, in instructions'
+	@echo 'vm               a shell in the VM, with the modules ready'
+	@echo 'style            checkpatch, sparse, cppcheck and shellcheck'
+	@echo 'clean            remove all that was built; the cache of kernels stays'
+	@echo
+	@echo 'KDIR=$(KDIR)'
+	@echo 'The VM needs no more than root on Debian 12 or 13, and its archive.'
+
+.PHONY: all kernel-has-options modules modules_install check kunit kselftest e2e \
+	demo bench style vm clean help

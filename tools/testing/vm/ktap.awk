@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Turn KTAP into lines "pass|fail|skip NAME", on stdout; what a failing test said
+# goes to the file `details`. With indent=4 the cases of KUnit suites count, with
+# indent=0 those of a kselftest program. name: what to call the whole; status: the
+# exit status of what printed the KTAP, log: where the reader finds all of it.
+
+function result(verdict, what) {
+	print verdict, name ": " what
+	if (verdict == "fail")
+		printf "%s: %s failed; all of it: %s\n%s\n", name, what, log_file, said >details
+	said = ""
+}
+
+BEGIN {
+	margin = sprintf("%" indent "s", "")
+}
+
+{ sub(/\r$/, "") }
+
+$0 ~ "^" margin "1\\.\\.[0-9]+$" {
+	split($0, plan, /\.\./)
+	planned += plan[2]
+	next
+}
+
+/^ *# Subtest: / && indent {
+	suite = $NF "."
+}
+
+$0 ~ "^" margin "(not )?ok [0-9]+ " {
+	count++
+	test = $0
+	sub(/^ *(not )?ok [0-9]+ (- )?/, "", test)
+	if (test ~ /^ *# ?SKIP/)
+		result("skip", "test " count " " test)
+	else if (test ~ /# ?SKIP/)
+		result("skip", suite test)
+	else if ($1 == "ok")
+		result("pass", suite test)
+	else {
+		failed++
+		result("fail", suite test)
+	}
+	next
+}
+
+# Enough to understand, not a console.
+length(said) < 6000 { said = said "\t" $0 "\n" }
+
+END {
+	if (!count)
+		result("fail", "no test ran, status " status)
+	else if (count < planned)
+		result("fail", "only " count " of " planned " tests ran, status " status)
+	else if (status && !failed)
+		result("fail", "the program failed with status " status)
+}
