@@ -45,6 +45,7 @@ enum kviommu_state kviommu_endpoint_state(const struct kviommu_endpoint *ep)
 		return KVIOMMU_UNBOUND;
 	return ep->group->state;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_endpoint_state);
 
 static struct kviommu_dev *dev_find(const char *name)
 {
@@ -218,6 +219,7 @@ out_unlock:
 	}
 	return rc;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_assign);
 
 /* The device is blocked, and no longer the vIOMMU's. */
 static void endpoint_remove(struct kviommu_endpoint *ep)
@@ -269,6 +271,7 @@ int kviommu_unassign(struct kviommu *v, const char *bdf)
 	mutex_unlock(&kviommu_devs_lock);
 	return rc;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_unassign);
 
 /**
  * kviommu_unassign_all() - the vIOMMU goes away

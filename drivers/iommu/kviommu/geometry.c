@@ -107,6 +107,7 @@ int kviommu_geometry_read(struct device *dev, struct kviommu_geometry *geo)
 	geo->page_sizes |= PAGE_SIZE;
 	return read_resv(dev, geo);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_geometry_read);
 
 /**
  * kviommu_geometry_free() - undo kviommu_geometry_read()
@@ -117,6 +118,7 @@ void kviommu_geometry_free(struct kviommu_geometry *geo)
 	kfree(geo->resv);
 	memset(geo, 0, sizeof(*geo));
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_geometry_free);
 
 /**
  * kviommu_geometry_reserved() - may a range not be mapped for a device
@@ -134,3 +136,4 @@ bool kviommu_geometry_reserved(const struct kviommu_geometry *geo, u64 iova,
 			return true;
 	return false;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_geometry_reserved);

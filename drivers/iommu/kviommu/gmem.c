@@ -56,6 +56,7 @@ void kviommu_gmem_init(struct kviommu_gmem *g,
 	g->priv = priv;
 	g->pinned = 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_init);
 
 static unsigned int page_index(u64 gpa)
 {
@@ -229,6 +230,7 @@ struct kviommu_chunk *kviommu_gmem_get(struct kviommu_gmem *g, u64 gpa,
 	c->users++;
 	return c;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_get);
 
 static void chunk_unpin_whole(struct kviommu_gmem *g, struct kviommu_chunk *c)
 {
@@ -262,6 +264,7 @@ void kviommu_gmem_put(struct kviommu_gmem *g, u64 gpa, size_t len)
 		chunk_unpin_whole(g, c);
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_put);
 
 /**
  * kviommu_gmem_split() - a mapping becomes two, each with a put of its own
@@ -276,6 +279,7 @@ void kviommu_gmem_split(struct kviommu_gmem *g, u64 gpa)
 	if (!WARN_ON_ONCE(!c))
 		c->users++;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_split);
 
 /**
  * kviommu_gmem_run() - physically contiguous part of a range that is held
@@ -310,6 +314,7 @@ size_t kviommu_gmem_run(const struct kviommu_chunk *chunk, u64 gpa, size_t max,
 			break;
 	return len;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_run);
 
 /**
  * kviommu_gmem_busy() - does a mapping use guest memory that goes away
@@ -333,6 +338,7 @@ bool kviommu_gmem_busy(struct kviommu_gmem *g, u64 *first, u64 *last)
 	}
 	return busy;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_busy);
 
 /**
  * kviommu_gmem_release() - unpin all of a range that goes away
@@ -375,6 +381,7 @@ void kviommu_gmem_release(struct kviommu_gmem *g, u64 first, u64 last)
 		cond_resched();
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_release);
 
 /* Copy within a page, through the chunk's pin. */
 static int copy_pinned(struct kviommu_gmem *g, u64 gpa, void *buf, size_t len,
@@ -444,6 +451,7 @@ int kviommu_gmem_copy(struct kviommu_gmem *g, u64 gpa, void *buf, size_t len,
 	}
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_copy);
 
 /**
  * kviommu_window_init() - describe a range the CPU works on in place
@@ -458,6 +466,7 @@ void kviommu_window_init(struct kviommu_window *w, u64 gpa, size_t len)
 	w->len = len;
 	w->pages = NULL;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_window_init);
 
 /**
  * kviommu_window_get() - pin a window, if it is not
@@ -503,6 +512,7 @@ int kviommu_window_get(struct kviommu_gmem *g, struct kviommu_window *w)
 	list_add(&w->node, &g->windows);
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_window_get);
 
 /**
  * kviommu_window_put() - unpin a window, if it is pinned
@@ -523,6 +533,7 @@ void kviommu_window_put(struct kviommu_gmem *g, struct kviommu_window *w)
 	w->pages = NULL;
 	list_del_init(&w->node);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_window_put);
 
 /**
  * kviommu_window_ptr() - where a part of a pinned window is
@@ -535,3 +546,4 @@ void *kviommu_window_ptr(const struct kviommu_window *w, size_t offset)
 
 	return page_address(w->pages[pos >> PAGE_SHIFT]) + offset_in_page(pos);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_window_ptr);

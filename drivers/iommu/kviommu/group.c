@@ -207,6 +207,7 @@ int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g)
 			     rc);
 	return rc;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_group_apply);
 
 /**
  * kviommu_group_block_member() - a member takes no part any more

@@ -27,6 +27,7 @@
 #ifndef KVIOMMU_PRIVATE_H
 #define KVIOMMU_PRIVATE_H
 
+#include <kunit/visibility.h>
 #include <linux/iommu.h>
 #include <linux/kviommu.h>
 #include <linux/list.h>

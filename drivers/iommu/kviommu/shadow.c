@@ -44,6 +44,7 @@ void kviommu_shadow_init(struct kviommu_shadow *s, struct kviommu_gmem *g)
 	INIT_LIST_HEAD(&s->stale);
 	INIT_LIST_HEAD(&s->holes);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_init);
 
 static u64 extent_size(const struct kviommu_extent *e)
 {
@@ -85,6 +86,7 @@ struct kviommu_extent *kviommu_shadow_first(const struct kviommu_shadow *s,
 	}
 	return best;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_first);
 
 /**
  * kviommu_extent_next() - the extent behind another one, or NULL
@@ -94,6 +96,7 @@ struct kviommu_extent *kviommu_extent_next(const struct kviommu_extent *e)
 {
 	return rb_entry_safe(rb_next(&e->node), struct kviommu_extent, node);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_extent_next);
 
 /* 0, or -EEXIST and nothing changed if the extent overlaps another one. */
 static int extent_insert(struct kviommu_shadow *s, struct kviommu_extent *new)
@@ -188,6 +191,7 @@ void kviommu_shadow_flush(struct kviommu_shadow *s)
 		hostdom_flush(h);
 	list_del_init(&s->stale);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_flush);
 
 static int host_prot(const struct kviommu_hostdom *h, u8 prot)
 {
@@ -328,6 +332,7 @@ int kviommu_shadow_map(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 		extent_remove(s, e);
 	return rc;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_map);
 
 /* Would removing [iova, last] split a guest mapping? @e: the first one in it */
 static bool splits_mapping(struct kviommu_shadow *s, struct kviommu_extent *e,
@@ -375,6 +380,7 @@ int kviommu_shadow_unmap(struct kviommu_shadow *s, u64 iova, u64 last)
 	}
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_unmap);
 
 /**
  * kviommu_shadow_mapped() - is anything mapped in a range
@@ -388,6 +394,7 @@ bool kviommu_shadow_mapped(const struct kviommu_shadow *s, u64 iova, u64 last)
 
 	return e && e->iova <= last;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_mapped);
 
 /*
  * Cut an extent in two at a guest physical address, if it is inside. Returns
@@ -488,6 +495,7 @@ void kviommu_shadow_refill(struct kviommu_shadow *s, unsigned int budget)
 		list_del_init(&s->holes);
 	kviommu_shadow_flush(s);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_refill);
 
 /* ---- life of a host domain ---- */
 
@@ -597,6 +605,7 @@ struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
 	}
 	return h;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_hostdom_get);
 
 /**
  * kviommu_hostdom_attach() - let a group use a host domain
@@ -616,6 +625,7 @@ int kviommu_hostdom_attach(struct kviommu_hostdom *h, struct iommu_group *grp)
 		iommu_detach_group(h->domain, grp);
 	return rc;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_hostdom_attach);
 
 /**
  * kviommu_hostdom_detach() - block a group that uses a host domain
@@ -626,6 +636,7 @@ void kviommu_hostdom_detach(struct kviommu_hostdom *h, struct iommu_group *grp)
 {
 	iommu_detach_group(h->domain, grp);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_hostdom_detach);
 
 /**
  * kviommu_hostdom_put() - drop a reference
@@ -636,6 +647,7 @@ void kviommu_hostdom_put(struct kviommu_hostdom *h)
 	if (!--h->groups)
 		hostdom_free(h);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_hostdom_put);
 
 /**
  * kviommu_shadow_destroy() - forget all mappings
@@ -656,6 +668,7 @@ void kviommu_shadow_destroy(struct kviommu_shadow *s)
 	}
 	kviommu_shadow_init(s, s->gmem);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_destroy);
 
 /**
  * kviommu_shadow_bytes() - memory that the extents take

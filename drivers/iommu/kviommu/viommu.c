@@ -74,6 +74,7 @@ int kviommu_init(struct kviommu *v, const struct kviommu_model *model)
 	v->max_mappings = 1048576;
 	return model->init(v);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_init);
 
 /**
  * kviommu_exit() - undo kviommu_init()
@@ -86,6 +87,7 @@ void kviommu_exit(struct kviommu *v)
 	xa_destroy(&v->endpoints);
 	mutex_destroy(&v->lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_exit);
 
 /**
  * kviommu_geometry_update() - what the guest can be offered
@@ -114,6 +116,7 @@ void kviommu_geometry_update(struct kviommu *v)
 			f->page_sizes = ~(BIT_ULL(__ffs64(ep->geo.page_sizes)) - 1);
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_geometry_update);
 
 static void drop_shadow(struct kviommu_shadow *s, u32 id, void *arg)
 {
@@ -133,6 +136,7 @@ void kviommu_flush_all(struct kviommu *v)
 	list_for_each_entry_safe(s, tmp, &v->gmem.stale, stale)
 		kviommu_shadow_flush(s);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_flush_all);
 
 /**
  * kviommu_apply_all() - put every group where the model wants it
@@ -197,6 +201,7 @@ void kviommu_close(struct kviommu *v)
 	kviommu_geometry_update(v);
 	mutex_unlock(&v->lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_close);
 
 /**
  * kviommu_reset() - VFIO_DEVICE_RESET: back to what it was when opened
@@ -210,6 +215,7 @@ void kviommu_reset(struct kviommu *v)
 	kviommu_apply_all(v);
 	mutex_unlock(&v->lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_reset);
 
 /**
  * kviommu_memory() - guest memory was attached, or is about to be detached
@@ -225,6 +231,7 @@ void kviommu_memory(struct kviommu *v, bool attached)
 	kviommu_apply_all(v);
 	mutex_unlock(&v->lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_memory);
 
 /**
  * kviommu_refill_all() - try again to map what went away
@@ -238,6 +245,7 @@ void kviommu_refill_all(struct kviommu *v, unsigned int budget)
 	list_for_each_entry_safe(s, tmp, &v->gmem.holes, holes)
 		kviommu_shadow_refill(s, budget);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_refill_all);
 
 /**
  * kviommu_dma_unmap() - the VMM takes guest memory away
@@ -272,6 +280,7 @@ void kviommu_dma_unmap(struct kviommu *v, u64 gpa, u64 length)
 	}
 	mutex_unlock(&v->lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_dma_unmap);
 
 /**
  * kviommu_work_locked() - do queue work
@@ -336,6 +345,7 @@ void kviommu_fault_report(struct kviommu *v, struct device *dev, u64 iova,
 	spin_unlock_irqrestore(&f->lock, flags);
 	kviommu_worker_wake(v);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_fault_report);
 
 /**
  * kviommu_fault_next() - take the oldest fault

@@ -63,4 +63,14 @@
 #define kviommu_set_pci_ops(core)	((void)(core))
 #endif
 
+/* For the IOMMU drivers of the tests. */
+#ifdef KVIOMMU_HAVE_ATTACH_DEV_OLD
+#define KVIOMMU_DEFINE_ATTACH_DEV(name, domain, dev)		\
+static int name(struct iommu_domain *domain, struct device *dev,	\
+		struct iommu_domain *old)
+#else
+#define KVIOMMU_DEFINE_ATTACH_DEV(name, domain, dev)		\
+static int name(struct iommu_domain *domain, struct device *dev)
+#endif
+
 #endif /* KVIOMMU_COMPAT_H */

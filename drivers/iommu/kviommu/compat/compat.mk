@@ -18,5 +18,5 @@ kviommu-features += $(call kviommu-probe,REGION_INFO_CAPS,get_region_info_caps,l
 kviommu-features += $(call kviommu-probe,MATCH_TOKEN_UUID,match_token_uuid,linux/vfio.h)
 # 6.19: BARs can be exported as dma-bufs
 kviommu-features += $(call kviommu-probe,PCI_DMABUF,get_dmabuf_phys,linux/vfio_pci_core.h)
-# 6.18: KUnit parameter generators get the test
-kviommu-features += $(call kviommu-probe,KUNIT_PARAM_TEST,generate_params..struct kunit,kunit/test.h)
+# 6.19: attach_dev gets the domain that is left
+kviommu-features += $(call kviommu-probe,ATTACH_DEV_OLD,int ..attach_dev.*dev[^;]$$,linux/iommu.h)

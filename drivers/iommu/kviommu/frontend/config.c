@@ -152,3 +152,4 @@ ssize_t kviommu_config_access(struct kviommu *v, u32 offset, u8 *buf,
 		window_access(v, true);
 	return len;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_config_access);

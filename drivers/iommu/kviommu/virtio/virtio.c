@@ -330,3 +330,4 @@ const struct kviommu_model kviommu_virtio_model = {
 	.show_domains = virtio_show_domains,
 	.domain_id = virtio_domain_id,
 };
+EXPORT_SYMBOL_IF_KUNIT(kviommu_virtio_model);

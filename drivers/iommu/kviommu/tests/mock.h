@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the KUnit suites stand on: guest memory, host IOMMUs and host devices
+ * that exist only in a test, and that fail the test when they are used in a way
+ * that real ones don't forgive.
+ */
+#ifndef KVIOMMU_TESTS_MOCK_H
+#define KVIOMMU_TESTS_MOCK_H
+
+#include <kunit/test.h>
+#include <linux/maple_tree.h>
+#include <linux/platform_device.h>
+#include <linux/prandom.h>
+#include <linux/sizes.h>
+
+#include "kviommu_private.h"
+
+#define MOCK_IOMMUS	2
+#define MOCK_DEVS	4
+#define MOCK_RESVS	8
+
+/* How guest memory lies in the host's. */
+enum mock_layout {
+	MOCK_CONTIGUOUS,	/* each chunk is a huge page */
+	MOCK_SCATTERED,		/* no two pages in a row */
+	MOCK_RUNS,		/* runs of some pages */
+};
+
+/**
+ * struct mock_page - a page of guest memory
+ * @pins: pins that cover it, @ro_pins of them read-only
+ * @mapped: entries of host page tables that name it
+ * @stale: entries that are gone, but that an IOTLB may still know
+ */
+struct mock_page {
+	struct page *page;
+	bool hole;
+	bool readonly;
+	u32 pins;
+	u32 ro_pins;
+	u32 mapped;
+	u32 stale;
+};
+
+/**
+ * struct mock_mem - guest memory from GPA 0 on
+ * @ranges: what was pinned in one piece: page number and length -> how often
+ * @pinned: bytes of all of these
+ * @nr_pins: calls that pinned something
+ * @fail_pin: the how manieth pin from now on fails with @fail_rc; 0: none
+ */
+struct mock_mem {
+	unsigned long npages;
+	struct mock_page *pages;
+	unsigned long nr_blocks;
+	struct page **blocks;
+	u32 *guest_page;
+	struct xarray ranges;
+	u64 pinned;
+	unsigned long nr_pins;
+	unsigned int fail_pin;
+	int fail_rc;
+};
+
+struct mock;
+
+/**
+ * struct mock_iommu - an instance of an IOMMU of the host
+ * @late: page sizes are known when a device is attached, not before
+ * @fail_alloc: it has no domain to give
+ */
+struct mock_iommu {
+	struct iommu_device iommu;
+	struct mock *mock;
+	u64 page_sizes;
+	u64 last;
+	bool late;
+	bool coherent;
+	bool fail_alloc;
+	bool registered;
+};
+
+struct mock_pte {
+	u64 iova;
+	u64 size;
+	phys_addr_t pa;
+	int prot;
+	struct list_head stale;
+};
+
+struct mock_domain {
+	struct iommu_domain domain;
+	struct list_head node;
+	struct mock_iommu *iommu;
+	struct maple_tree ptes;
+	struct list_head stale;
+	unsigned int attached;
+	unsigned long flushes;
+	u64 mapped;
+	bool enforced;
+};
+
+/**
+ * struct mock_dev - a host device, and what its driver does for kviommu
+ * @domain: what its IOMMU translates it with
+ * @hwpt: attached to this page table of the VMM, 0: none
+ * @fail_attach: the next so many attempts to attach a domain fail
+ * @fail_hwpt: errno for attaching to a page table of the VMM
+ */
+struct mock_dev {
+	struct mock *mock;
+	struct mock_iommu *iommu;
+	struct platform_device *pdev;
+	struct mock_dev *peer;
+	struct iommu_domain *domain;
+	struct kviommu_dev *kdev;
+	struct iommu_resv_region resv[MOCK_RESVS];
+	unsigned int nr_resv;
+	u32 hwpt;
+	bool bus_master;
+	bool owned;
+	unsigned int fail_attach;
+	unsigned int attaches;
+	unsigned int hwpt_attaches;
+	int fail_hwpt;
+};
+
+/**
+ * struct mock - a vIOMMU and the machine around it
+ * @fail_map: the how manieth entry written to a host page table from now on
+ *	      fails with @fail_map_rc; 0: none
+ * @short_unmap: the next unmap does nothing
+ */
+struct mock {
+	struct kunit *test;
+	struct device *dev;
+	struct kviommu v;
+	bool inited;
+	struct mock_mem mem;
+	struct mock_iommu iommus[MOCK_IOMMUS];
+	struct list_head domains;
+	struct mock_dev *devs[MOCK_DEVS];
+	unsigned int nr_devs;
+	unsigned int fail_map;
+	int fail_map_rc;
+	bool short_unmap;
+};
+
+struct mock *mock_create(struct kunit *test, const struct kviommu_model *model);
+void mock_destroy(struct mock *m);
+void mock_mem_create(struct mock *m, unsigned int chunks,
+		     enum mock_layout layout, struct rnd_state *rnd);
+void *mock_mem_ptr(struct mock *m, u64 gpa);
+void mock_mem_hole(struct mock *m, u64 gpa, u64 len, bool hole);
+void mock_mem_readonly(struct mock *m, u64 gpa, u64 len, bool readonly);
+void mock_mem_gone(struct mock *m, u64 gpa, u64 len);
+bool mock_mem_fits(struct mock *m, u64 gpa, bool write);
+
+struct mock_dev *mock_add_dev(struct mock *m, unsigned int iommu,
+			      struct mock_dev *peer);
+void mock_add_resv(struct mock_dev *d, u64 start, u64 len,
+		   enum iommu_resv_type type);
+struct device *mock_dev_dev(struct mock_dev *d);
+void mock_dev_own(struct mock_dev *d);
+void mock_dev_register(struct mock_dev *d);
+struct kviommu_endpoint *mock_assign(struct mock_dev *d, u32 id);
+void mock_bind(struct mock_dev *d);
+int mock_attach(struct mock_dev *d, u32 pt_id);
+bool mock_dev_blocked(struct mock_dev *d);
+
+void mock_open(struct mock *m);
+
+static inline struct mock_domain *mock_domain(struct iommu_domain *domain)
+{
+	return container_of(domain, struct mock_domain, domain);
+}
+
+struct mock_pte *mock_pte(struct mock_domain *d, u64 iova);
+unsigned int mock_nr_domains(struct mock *m);
+
+/* Random numbers that are the same in every run. */
+#define mock_seed(test, rnd, seed)				\
+	do {							\
+		prandom_seed_state(rnd, seed);			\
+		kunit_info(test, "seed 0x%llx\n", (u64)(seed));	\
+	} while (0)
+
+static inline u32 mock_below(struct rnd_state *rnd, u32 n)
+{
+	return prandom_u32_state(rnd) % n;
+}
+
+#endif /* KVIOMMU_TESTS_MOCK_H */
