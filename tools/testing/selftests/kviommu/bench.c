@@ -376,7 +376,7 @@ int main(int argc, char **argv)
 	FILE *out;
 	int opt, rc;
 
-	while ((opt = getopt(argc, argv, "m:j:n:")) != -1) {
+	while ((opt = getopt(argc, argv, "hm:j:n:")) != -1) {
 		switch (opt) {
 		case 'm':
 			module = optarg;

@@ -32,19 +32,14 @@ FIXTURE_VARIANT_ADD(dma, cache_2m_poll)
 	"cache", "200", RAM_2M, VIOMMU_ALL_FEATURES,
 };
 
-FIXTURE_VARIANT_ADD(dma, cache_hugetlb)
+FIXTURE_VARIANT_ADD(dma, demand_hugetlb)
 {
-	"cache", "0", RAM_HUGETLB, VIOMMU_ALL_FEATURES,
+	"demand", "0", RAM_HUGETLB, VIOMMU_ALL_FEATURES,
 };
 
 FIXTURE_VARIANT_ADD(dma, demand_4k_poll)
 {
 	"demand", "200", RAM_4K, VIOMMU_ALL_FEATURES,
-};
-
-FIXTURE_VARIANT_ADD(dma, demand_2m)
-{
-	"demand", "0", RAM_2M, VIOMMU_ALL_FEATURES,
 };
 
 FIXTURE_SETUP(dma)
@@ -253,7 +248,7 @@ TEST_F(dma, detached)
 	EXPECT_EQ(0, mdev_counter(&self->host.mdev, "mappings"));
 }
 
-TEST_F(dma, pin_on_demand)
+TEST_F(dma, pins)
 {
 	long long pinned = mdev_counter(&self->host.mdev, "pinned_bytes");
 
@@ -399,6 +394,7 @@ TEST_F(dma, read_only_memory)
 
 struct mover {
 	struct vmm *vmm;
+	void *target;		/* what DATA_IOVA is mapped to; NULL: DATA_GPA */
 	bool stop;
 	unsigned int moves, lost;
 };
@@ -407,10 +403,11 @@ struct mover {
 static void *move(void *arg)
 {
 	struct mover *m = arg;
+	void *target = m->target ?: vmm_ptr(m->vmm, DATA_GPA);
 
 	while (!__atomic_load_n(&m->stop, __ATOMIC_RELAXED)) {
 		m->moves++;
-		if (vmm_can_write(m->vmm, 0, DATA_IOVA, DATA_GPA) != 1)
+		if (edu_can_write(&m->vmm->edu[0], DATA_IOVA, target) != 1)
 			m->lost++;
 	}
 	return NULL;
@@ -445,6 +442,52 @@ TEST_F(dma, memory_removed_under_dma)
 			sleep_ms(20);
 		}
 	});
+}
+
+/*
+ * Memory that shares 2 MiB of GPA with the device's target goes and comes: pages
+ * may be pinned in such chunks, but the target must not be lost for a moment
+ */
+TEST_F(dma, memory_removed_beside_target)
+{
+	struct mover m = { .vmm = &self->vmm };
+	const u64 gpa = HIGH_GPA + HIGH_SIZE;	/* of a third area, after the two */
+	u8 *va = vmm_alloc(variant->ram, 2 * MiB);
+	const u64 half = MiB;
+	int i, n = 0;
+
+	ASSERT_NE(NULL, va);
+	/* The mover's target, DATA_IOVA, is in the upper half; the lower one moves */
+	ASSERT_EQ(0, vmm_add_high(&self->vmm, 0, HIGH_SIZE, true));
+	ASSERT_EQ(0, iommufd_map(self->vmm.iommufd, self->vmm.ioas, va, half, gpa,
+				 true));
+	ASSERT_EQ(0, iommufd_map(self->vmm.iommufd, self->vmm.ioas, va + half,
+				 half, gpa + half, true));
+	ASSERT_EQ(0, unmap(self->v, DATA_IOVA, 1));
+	ASSERT_EQ(0, map(self->v, DATA_IOVA, 1, gpa + half));
+	ASSERT_EQ(0, map(self->v, DATA_IOVA + PAGE, 1, gpa));
+	m.target = va + half;
+
+	WHILE_MOVING(&m, {
+		u64 end = now_ns() + 5000000000ULL;
+
+		for (; now_ns() < end; n++) {
+			ASSERT_EQ(0, iommufd_unmap(self->vmm.iommufd,
+						   self->vmm.ioas, gpa, half));
+			ASSERT_EQ(0, iommufd_map(self->vmm.iommufd,
+						 self->vmm.ioas, va, half, gpa,
+						 true));
+			/* A request, so that what was dropped comes back */
+			ASSERT_EQ(0, unmap(self->v, 0x300000000ULL, 1));
+		}
+	});
+	TH_LOG("%d removals", n);
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(1, edu_can_write(&self->vmm.edu[0],
+					   DATA_IOVA + i * PAGE,
+					   i ? va : va + half));
+	vmm_close(&self->vmm);
+	munmap(va, 2 * MiB);
 }
 
 /* The very memory that the device writes to goes away: after that, no write */

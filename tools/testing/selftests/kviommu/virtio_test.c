@@ -479,7 +479,9 @@ static unsigned int chain_run(struct chain *c, u16 head)
 	vq_push(c->q, head);
 	vq_notify(c->v, 0);
 	rc = vq_pop(c->v, 0, &elem, 300);
-	if (rc == -EIO)
+	/* It may give back what made it stop */
+	if (rc == -EIO ||
+	    virtio_status(c->v) & VIRTIO_CONFIG_S_NEEDS_RESET)
 		return STOPPED;
 	if (rc)
 		return NOTHING;
