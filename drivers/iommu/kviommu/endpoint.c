@@ -8,7 +8,7 @@
 
 #include "kviommu_private.h"
 
-/* Protects kviommu_devs, kviommu_dev::ep and kviommu_dev::bound. */
+/* Protects kviommu_devs and kviommu_dev::bound; and ::ep, see there. */
 DEFINE_MUTEX(kviommu_devs_lock);
 static LIST_HEAD(kviommu_devs);
 
@@ -119,23 +119,52 @@ static int check_geometry(struct kviommu *v, const char *name,
 	return 0;
 }
 
-static int assign_locked(struct kviommu *v, struct kviommu_dev *kdev,
+/* What an admin asked for, checked, with both locks held. */
+static int assign_locked(struct kviommu *v, const char *name,
 			 struct kviommu_endpoint *ep)
 {
-	const char *name = dev_name(kdev->dev);
+	struct group_check chk = { .v = v, .kdev = dev_find(name) };
 	int rc;
 
-	lockdep_assert_held(&v->lock);
-
+	if (!chk.kdev) {
+		dev_warn(kviommu_dev(v),
+			 "cannot assign %s: it is not bound to kviommu_vfio_pci; run: driverctl set-override %s kviommu_vfio_pci\n",
+			 name, name);
+		return -ENODEV;
+	}
+	if (chk.kdev->ep) {
+		dev_warn(kviommu_dev(v),
+			 "cannot assign %s: it belongs to vIOMMU %s\n", name,
+			 dev_name(kviommu_dev(chk.kdev->ep->viommu)));
+		return -EBUSY;
+	}
+	if (chk.kdev->bound) {
+		dev_warn(kviommu_dev(v),
+			 "cannot assign %s: a VMM has it open; assign it before\n",
+			 name);
+		return -EBUSY;
+	}
 	if (xa_load(&v->endpoints, ep->id)) {
 		dev_warn(kviommu_dev(v),
 			 "cannot assign %s: endpoint 0x%x is taken\n", name,
 			 ep->id);
 		return -EBUSY;
 	}
+	rc = iommu_group_for_each_dev(chk.kdev->group, &chk, check_member);
+	if (rc)
+		return rc;
+	rc = kviommu_geometry_read(chk.kdev->dev, &ep->geo);
+	if (rc) {
+		dev_warn(kviommu_dev(v),
+			 "cannot assign %s: its IOMMU can't be used: %d\n",
+			 name, rc);
+		return rc;
+	}
 	rc = check_geometry(v, name, &ep->geo);
 	if (rc)
 		return rc;
+
+	ep->kdev = chk.kdev;
 	ep->group = kviommu_group_join(v, ep);
 	if (IS_ERR(ep->group))
 		return PTR_ERR(ep->group);
@@ -144,7 +173,7 @@ static int assign_locked(struct kviommu *v, struct kviommu_dev *kdev,
 		kviommu_group_leave(ep);
 		return rc;
 	}
-	kdev->ep = ep;
+	chk.kdev->ep = ep;
 	kviommu_geometry_update(v);
 	return 0;
 }
@@ -152,17 +181,16 @@ static int assign_locked(struct kviommu *v, struct kviommu_dev *kdev,
 /**
  * kviommu_assign() - make a host device an endpoint of a vIOMMU
  * @v: vIOMMU
- * @bdf: name of the host device, "0000:01:00.0"
+ * @name: of the host device, "0000:01:00.0"
  * @id: endpoint id in the guest
  *
  * Return: 0; -ENODEV if there is no such device, or it is not bound to the
  * variant driver; -EBUSY if it, its group or @id is taken; -ERANGE if the
  * host can't hold the vIOMMU's address width; -ENOMEM.
  */
-int kviommu_assign(struct kviommu *v, const char *bdf, u32 id)
+int kviommu_assign(struct kviommu *v, const char *name, u32 id)
 {
 	struct kviommu_endpoint *ep;
-	struct group_check chk = { .v = v };
 	int rc;
 
 	ep = kzalloc_obj(*ep);
@@ -170,63 +198,24 @@ int kviommu_assign(struct kviommu *v, const char *bdf, u32 id)
 		return -ENOMEM;
 	ep->viommu = v;
 	ep->id = id;
-	INIT_LIST_HEAD(&ep->group_node);
-
-	mutex_lock(&kviommu_devs_lock);
-	chk.kdev = dev_find(bdf);
-	ep->kdev = chk.kdev;
-	if (!chk.kdev) {
-		dev_warn(kviommu_dev(v),
-			 "cannot assign %s: it is not bound to kviommu_vfio_pci; run: driverctl set-override %s kviommu_vfio_pci\n",
-			 bdf, bdf);
-		rc = -ENODEV;
-		goto out_unlock;
-	}
-	if (chk.kdev->ep) {
-		dev_warn(kviommu_dev(v),
-			 "cannot assign %s: it belongs to vIOMMU %s\n", bdf,
-			 dev_name(kviommu_dev(chk.kdev->ep->viommu)));
-		rc = -EBUSY;
-		goto out_unlock;
-	}
-	if (chk.kdev->bound) {
-		dev_warn(kviommu_dev(v),
-			 "cannot assign %s: a VMM has it open; assign it before\n",
-			 bdf);
-		rc = -EBUSY;
-		goto out_unlock;
-	}
-	rc = iommu_group_for_each_dev(chk.kdev->group, &chk, check_member);
-	if (rc)
-		goto out_unlock;
-	rc = kviommu_geometry_read(chk.kdev->dev, &ep->geo);
-	if (rc) {
-		dev_warn(kviommu_dev(v),
-			 "cannot assign %s: its IOMMU can't be used: %d\n",
-			 bdf, rc);
-		goto out_unlock;
-	}
 
 	mutex_lock(&v->lock);
-	rc = assign_locked(v, chk.kdev, ep);
-	mutex_unlock(&v->lock);
-
-out_unlock:
+	mutex_lock(&kviommu_devs_lock);
+	rc = assign_locked(v, name, ep);
 	mutex_unlock(&kviommu_devs_lock);
+	mutex_unlock(&v->lock);
 	if (rc) {
 		kviommu_geometry_free(&ep->geo);
 		kfree(ep);
 	}
 	return rc;
 }
-EXPORT_SYMBOL_IF_KUNIT(kviommu_assign);
 
 /* The device is blocked, and no longer the vIOMMU's. */
 static void endpoint_remove(struct kviommu_endpoint *ep)
 {
 	struct kviommu *v = ep->viommu;
 
-	lockdep_assert_held(&kviommu_devs_lock);
 	lockdep_assert_held(&v->lock);
 
 	ep->kdev->attached = false;
@@ -234,44 +223,62 @@ static void endpoint_remove(struct kviommu_endpoint *ep)
 	v->model->leave(v, ep);
 	kviommu_group_leave(ep);
 	xa_erase(&v->endpoints, ep->id);
-	ep->kdev->ep = NULL;
 	kviommu_geometry_update(v);
 	kviommu_geometry_free(&ep->geo);
 	kfree(ep);
 }
 
+/* Let go of the host device, so that nobody finds the endpoint any more. */
+static bool release_dev(struct kviommu_dev *kdev, bool even_if_bound)
+{
+	guard(mutex)(&kviommu_devs_lock);
+	if (kdev->bound && !even_if_bound)
+		return false;
+	kdev->ep = NULL;
+	return true;
+}
+
+static struct kviommu_endpoint *endpoint_of_host(struct kviommu *v,
+						 const char *name)
+{
+	struct kviommu_endpoint *ep;
+	unsigned long id;
+
+	xa_for_each(&v->endpoints, id, ep)
+		if (!strcmp(dev_name(ep->kdev->dev), name))
+			return ep;
+	return NULL;
+}
+
 /**
  * kviommu_unassign() - take a host device from a vIOMMU
  * @v: vIOMMU
- * @bdf: name of the host device
+ * @name: of the host device
  *
  * Return: 0; -ENODEV if it is not assigned to @v; -EBUSY if a VMM has it open.
  */
-int kviommu_unassign(struct kviommu *v, const char *bdf)
+int kviommu_unassign(struct kviommu *v, const char *name)
 {
-	struct kviommu_dev *kdev;
+	struct kviommu_endpoint *ep;
 	int rc = 0;
 
-	mutex_lock(&kviommu_devs_lock);
-	kdev = dev_find(bdf);
-	if (!kdev || !kdev->ep || kdev->ep->viommu != v) {
+	mutex_lock(&v->lock);
+	ep = endpoint_of_host(v, name);
+	if (!ep) {
 		dev_warn(kviommu_dev(v),
 			 "cannot unassign %s: it is not assigned to this vIOMMU\n",
-			 bdf);
+			 name);
 		rc = -ENODEV;
-	} else if (kdev->bound) {
+	} else if (!release_dev(ep->kdev, false)) {
 		dev_warn(kviommu_dev(v),
-			 "cannot unassign %s: a VMM has it open\n", bdf);
+			 "cannot unassign %s: a VMM has it open\n", name);
 		rc = -EBUSY;
 	} else {
-		mutex_lock(&v->lock);
-		endpoint_remove(kdev->ep);
-		mutex_unlock(&v->lock);
+		endpoint_remove(ep);
 	}
-	mutex_unlock(&kviommu_devs_lock);
+	mutex_unlock(&v->lock);
 	return rc;
 }
-EXPORT_SYMBOL_IF_KUNIT(kviommu_unassign);
 
 /**
  * kviommu_unassign_all() - the vIOMMU goes away
@@ -282,15 +289,50 @@ void kviommu_unassign_all(struct kviommu *v)
 	struct kviommu_endpoint *ep;
 	unsigned long id;
 
-	mutex_lock(&kviommu_devs_lock);
 	mutex_lock(&v->lock);
-	xa_for_each(&v->endpoints, id, ep)
+	xa_for_each(&v->endpoints, id, ep) {
+		release_dev(ep->kdev, true);
 		endpoint_remove(ep);
+	}
 	mutex_unlock(&v->lock);
-	mutex_unlock(&kviommu_devs_lock);
 }
 
 /* ---- what the driver of a host device calls ---- */
+
+/*
+ * Lock the vIOMMU that a device is assigned to, or return NULL. The list's
+ * lock is never held while waiting for a vIOMMU, which may be at work for its
+ * guest: one guest must not hold up the devices of another.
+ */
+static struct kviommu *lock_viommu_of(struct kviommu_dev *kdev)
+{
+	struct kviommu *v;
+	bool same;
+
+	for (;;) {
+		scoped_guard(mutex, &kviommu_devs_lock) {
+			v = kdev->ep ? kdev->ep->viommu : NULL;
+			if (v)
+				get_device(&v->vdev.device);
+		}
+		if (!v)
+			return NULL;
+		mutex_lock(&v->lock);
+		scoped_guard(mutex, &kviommu_devs_lock)
+			same = kdev->ep && kdev->ep->viommu == v;
+		/* From now on it can't change. */
+		if (same)
+			return v;
+		mutex_unlock(&v->lock);
+		put_device(&v->vdev.device);
+	}
+}
+
+static void unlock_viommu(struct kviommu *v)
+{
+	mutex_unlock(&v->lock);
+	put_device(&v->vdev.device);
+}
 
 /**
  * kviommu_dev_register() - tell kviommu of a host device
@@ -331,19 +373,22 @@ EXPORT_SYMBOL_GPL(kviommu_dev_register);
  */
 void kviommu_dev_unregister(struct kviommu_dev *kdev)
 {
+	struct kviommu_endpoint *ep;
 	struct kviommu *v;
 
 	mutex_lock(&kviommu_devs_lock);
 	list_del(&kdev->node);
-	if (kdev->ep) {
-		v = kdev->ep->viommu;
+	mutex_unlock(&kviommu_devs_lock);
+
+	v = lock_viommu_of(kdev);
+	if (v) {
 		dev_info(kviommu_dev(v), "%s leaves its driver: unassigned\n",
 			 dev_name(kdev->dev));
-		mutex_lock(&v->lock);
-		endpoint_remove(kdev->ep);
-		mutex_unlock(&v->lock);
+		ep = kdev->ep;
+		release_dev(kdev, true);
+		endpoint_remove(ep);
+		unlock_viommu(v);
 	}
-	mutex_unlock(&kviommu_devs_lock);
 	iommu_group_put(kdev->group);
 	kfree(kdev);
 }
@@ -352,26 +397,12 @@ EXPORT_SYMBOL_GPL(kviommu_dev_unregister);
 /**
  * kviommu_dev_bind() - a VMM has opened the device
  * @kdev: handle; its DMA ownership is claimed, and it is blocked
- *
- * Return: 0.
  */
-int kviommu_dev_bind(struct kviommu_dev *kdev)
+void kviommu_dev_bind(struct kviommu_dev *kdev)
 {
-	struct kviommu_endpoint *ep;
-
 	mutex_lock(&kviommu_devs_lock);
-	ep = kdev->ep;
-	if (ep)
-		mutex_lock(&ep->viommu->lock);
 	kdev->bound = true;
-	kdev->attached = false;
-	kdev->on_hwpt = false;
-	if (ep) {
-		ep->unsafe = false;
-		mutex_unlock(&ep->viommu->lock);
-	}
 	mutex_unlock(&kviommu_devs_lock);
-	return 0;
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_bind);
 
@@ -384,23 +415,17 @@ EXPORT_SYMBOL_GPL(kviommu_dev_bind);
  */
 void kviommu_dev_unbind(struct kviommu_dev *kdev)
 {
-	struct kviommu_endpoint *ep;
-	struct kviommu *v;
+	struct kviommu *v = lock_viommu_of(kdev);
 
-	mutex_lock(&kviommu_devs_lock);
-	ep = kdev->ep;
-	if (ep) {
-		v = ep->viommu;
-		mutex_lock(&v->lock);
+	if (v) {
 		kdev->attached = false;
-		kviommu_group_block_member(v, ep);
-		v->model->leave(v, ep);
-		ep->unsafe = false;
-		kdev->bound = false;
-		mutex_unlock(&v->lock);
-	} else {
-		kdev->bound = false;
+		kviommu_group_block_member(v, kdev->ep);
+		v->model->leave(v, kdev->ep);
+		kdev->ep->unsafe = false;
+		unlock_viommu(v);
 	}
+	mutex_lock(&kviommu_devs_lock);
+	kdev->bound = false;
 	mutex_unlock(&kviommu_devs_lock);
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_unbind);
@@ -466,19 +491,17 @@ static int attach_locked(struct kviommu_dev *kdev, u32 *pt_id)
  */
 int kviommu_dev_attach(struct kviommu_dev *kdev, u32 *pt_id)
 {
-	int rc = -ENODEV;
+	struct kviommu *v = lock_viommu_of(kdev);
+	int rc;
 
-	mutex_lock(&kviommu_devs_lock);
-	if (kdev->ep) {
-		mutex_lock(&kdev->ep->viommu->lock);
-		rc = attach_locked(kdev, pt_id);
-		mutex_unlock(&kdev->ep->viommu->lock);
-	} else {
+	if (!v) {
 		dev_warn(kdev->dev,
 			 "not assigned to a vIOMMU; write \"%s ENDPOINT\" to the assign file of one\n",
 			 dev_name(kdev->dev));
+		return -ENODEV;
 	}
-	mutex_unlock(&kviommu_devs_lock);
+	rc = attach_locked(kdev, pt_id);
+	unlock_viommu(v);
 	return rc;
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_attach);
@@ -489,14 +512,13 @@ EXPORT_SYMBOL_GPL(kviommu_dev_attach);
  */
 void kviommu_dev_detach(struct kviommu_dev *kdev)
 {
-	mutex_lock(&kviommu_devs_lock);
-	if (kdev->ep) {
-		mutex_lock(&kdev->ep->viommu->lock);
-		kdev->attached = false;
-		kviommu_group_block_member(kdev->ep->viommu, kdev->ep);
-		mutex_unlock(&kdev->ep->viommu->lock);
-	}
-	mutex_unlock(&kviommu_devs_lock);
+	struct kviommu *v = lock_viommu_of(kdev);
+
+	if (!v)
+		return;
+	kdev->attached = false;
+	kviommu_group_block_member(v, kdev->ep);
+	unlock_viommu(v);
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_detach);
 
@@ -506,19 +528,13 @@ EXPORT_SYMBOL_GPL(kviommu_dev_detach);
  */
 void kviommu_dev_quiet(struct kviommu_dev *kdev)
 {
-	struct kviommu_endpoint *ep;
-	struct kviommu *v;
+	struct kviommu *v = lock_viommu_of(kdev);
 
-	mutex_lock(&kviommu_devs_lock);
-	ep = kdev->ep;
-	if (ep) {
-		v = ep->viommu;
-		mutex_lock(&v->lock);
-		ep->unsafe = false;
-		v->model->quiet(v, ep);
-		kviommu_group_apply(v, ep->group);
-		mutex_unlock(&v->lock);
-	}
-	mutex_unlock(&kviommu_devs_lock);
+	if (!v)
+		return;
+	kdev->ep->unsafe = false;
+	v->model->quiet(v, kdev->ep);
+	kviommu_group_apply(v, kdev->ep->group);
+	unlock_viommu(v);
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_quiet);

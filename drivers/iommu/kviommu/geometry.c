@@ -52,6 +52,11 @@ static int read_resv(struct device *dev, struct kviommu_geometry *geo)
 		bool msi = r->type == IOMMU_RESV_MSI;
 
 		/* A device that is not used by its firmware gets no 1:1 map. */
+		/* A private domain would need an MSI cookie. */
+		if (r->type == IOMMU_RESV_SW_MSI) {
+			rc = -EOPNOTSUPP;
+			goto out_free;
+		}
 		if (!r->length || r->type == IOMMU_RESV_DIRECT_RELAXABLE ||
 		    r->start > geo->last)
 			continue;

@@ -65,7 +65,7 @@ void kviommu_group_leave(struct kviommu_endpoint *ep)
 /* A member whom the VMM attached takes part; the others have no say. */
 static bool takes_part(const struct kviommu_endpoint *ep)
 {
-	return ep->kdev->bound && ep->kdev->attached;
+	return ep->kdev->attached;
 }
 
 static void resolve(struct kviommu *v, struct kviommu_group *g,
@@ -73,7 +73,7 @@ static void resolve(struct kviommu *v, struct kviommu_group *g,
 {
 	struct kviommu_endpoint *ep;
 	struct kviommu_target te;
-	bool first = true;
+	bool first = true, unsafe = false;
 
 	*t = (struct kviommu_target){ .state = KVIOMMU_BLOCKED };
 	if (!v->open || !v->memory)
@@ -83,20 +83,36 @@ static void resolve(struct kviommu *v, struct kviommu_group *g,
 			continue;
 		te = (struct kviommu_target){ .state = KVIOMMU_BLOCKED };
 		v->model->resolve(v, ep, &te);
-		/* What it still reads or writes are no guest addresses. */
-		if (te.state == KVIOMMU_BYPASS && ep->unsafe)
-			te.state = KVIOMMU_BLOCKED;
-		if (te.state == KVIOMMU_TRANSLATED && te.shadow->broken)
-			te.state = KVIOMMU_BLOCKED;
-		if (te.chosen) {
-			*t = te;
-			return;
-		}
-		/* Nobody leads: what all of them may reach. */
-		if (first || te.state < t->state)
+		unsafe |= ep->unsafe;
+		/* Without a leader: what all of them may reach. */
+		if (first || (te.chosen && !t->chosen) ||
+		    (!t->chosen && te.state < t->state))
 			*t = te;
 		first = false;
 	}
+	/* What one of them may still read or write are no guest addresses. */
+	if (t->state == KVIOMMU_BYPASS && unsafe)
+		t->state = KVIOMMU_BLOCKED;
+	if (t->state == KVIOMMU_TRANSLATED && t->shadow->broken)
+		t->state = KVIOMMU_BLOCKED;
+}
+
+/**
+ * kviommu_group_mark_unsafe() - translations are about to be forgotten
+ * @g: group
+ *
+ * Members that may still do DMA must not reach guest memory 1:1 with the
+ * addresses they have.
+ */
+void kviommu_group_mark_unsafe(struct kviommu_group *g)
+{
+	struct kviommu_endpoint *ep;
+
+	if (g->state != KVIOMMU_TRANSLATED)
+		return;
+	list_for_each_entry(ep, &g->eps, group_node)
+		if (takes_part(ep))
+			ep->unsafe |= ep->kdev->ops->bus_master(ep->kdev->priv);
 }
 
 static void hwpt_detach(struct kviommu_endpoint *ep)

@@ -8,9 +8,10 @@
  * Lock order, outermost first:
  *
  *   vfio_device_set::lock      held by VFIO around bind, attach, detach, close
- *   kviommu_devs_lock          which host device belongs to which vIOMMU
  *   kviommu::lock              everything of one vIOMMU: model, endpoints,
  *                              shadows, pins
+ *   kviommu_devs_lock          which host device belongs to which vIOMMU;
+ *                              never held while waiting for a vIOMMU
  *   iommufd's and mm's locks   taken by pinning, and by attaching the VMM's
  *                              page table
  *   iommu_group::mutex         taken by attaching a domain
@@ -141,6 +142,9 @@ struct kviommu_extent {
  * struct kviommu_hostdom - a shadow in one host IOMMU
  * @iommu: the IOMMU instance whose devices can share it
  * @groups: number of groups attached
+ * @prot: for every mapping: IOMMU_CACHE if devices are coherent
+ * @enforce: no-snoop accesses are made coherent
+ * @filled: it has the mappings of the shadow
  * @gather: what was unmapped and not flushed from the IOTLB yet
  * @stale_first: lowest IOVA of that, @stale_last highest; first > last if none
  */
@@ -151,6 +155,7 @@ struct kviommu_hostdom {
 	struct iommu_device *iommu;
 	unsigned int groups;
 	int prot;
+	bool enforce;
 	bool filled;
 	struct iommu_iotlb_gather gather;
 	u64 stale_first;
@@ -256,10 +261,11 @@ struct kviommu_target {
 
 /**
  * struct kviommu_dev - a host device whose driver works with kviommu
- * @ep: the endpoint it was assigned as, or NULL
- * @bound: a VMM has it open. Changes under kviommu_devs_lock, and under the
- *	   lock of the vIOMMU too if it is assigned
- * @attached: the VMM attached it to @pt_id
+ * @ep: the endpoint it was assigned as, or NULL. Changes with both the lock
+ *	of the vIOMMU and kviommu_devs_lock held
+ * @bound: a VMM has it open; protected by kviommu_devs_lock
+ * @attached: the VMM attached it to @pt_id. This and what follows is protected
+ *	      by the lock of the vIOMMU
  * @on_hwpt: it is attached to @pt_id now: bypass
  */
 struct kviommu_dev {
@@ -310,8 +316,8 @@ struct kviommu_group {
 
 extern struct mutex kviommu_devs_lock;	/* which device is whose */
 
-int kviommu_assign(struct kviommu *v, const char *bdf, u32 id);
-int kviommu_unassign(struct kviommu *v, const char *bdf);
+int kviommu_assign(struct kviommu *v, const char *name, u32 id);
+int kviommu_unassign(struct kviommu *v, const char *name);
 void kviommu_unassign_all(struct kviommu *v);
 struct kviommu_endpoint *kviommu_endpoint_find(struct kviommu *v, u32 id);
 enum kviommu_state kviommu_endpoint_state(const struct kviommu_endpoint *ep);
@@ -320,6 +326,7 @@ struct kviommu_group *kviommu_group_join(struct kviommu *v,
 					 struct kviommu_endpoint *ep);
 void kviommu_group_leave(struct kviommu_endpoint *ep);
 int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g);
+void kviommu_group_mark_unsafe(struct kviommu_group *g);
 void kviommu_group_block_member(struct kviommu *v,
 				struct kviommu_endpoint *ep);
 
@@ -361,6 +368,8 @@ struct kviommu_config {
 void kviommu_config_init(struct kviommu_config *c, u16 vendor, u16 device,
 			 u32 class, const u32 *bar_size);
 u8 kviommu_config_add_cap(struct kviommu_config *c, const void *cap, u8 len);
+bool kviommu_config_intx_disabled(const struct kviommu_config *c);
+void kviommu_config_intx_status(struct kviommu_config *c, bool level);
 void kviommu_config_add_msix(struct kviommu_config *c, u8 bar,
 			     unsigned int vectors, u32 table, u32 pba);
 

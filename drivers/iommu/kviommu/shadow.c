@@ -563,10 +563,17 @@ struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
 {
 	struct iommu_device *iommu = dev->iommu->iommu_dev;
 	struct kviommu_hostdom *h;
-	int rc;
+	bool enforce;
+	int prot, rc;
+
+	prot = device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY) ?
+		IOMMU_CACHE : 0;
+	/* KVM takes for granted that no-snoop DMA is blocked where it can be. */
+	enforce = device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
 
 	list_for_each_entry(h, &s->hostdoms, node) {
-		if (h->iommu != iommu)
+		if (h->iommu != iommu || h->prot != prot ||
+		    h->enforce != enforce)
 			continue;
 		h->groups++;
 		return h;
@@ -586,11 +593,9 @@ struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
 	h->groups = 1;
 	h->stale_first = U64_MAX;
 	iommu_iotlb_gather_init(&h->gather);
-	if (device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY))
-		h->prot |= IOMMU_CACHE;
-	/* KVM takes for granted that no-snoop DMA is blocked where it can be. */
-	if (device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY) &&
-	    h->domain->ops->enforce_cache_coherency)
+	h->prot = prot;
+	h->enforce = enforce;
+	if (enforce && h->domain->ops->enforce_cache_coherency)
 		h->domain->ops->enforce_cache_coherency(h->domain);
 	iommu_set_fault_handler(h->domain, host_fault, s->gmem->priv);
 	list_add(&h->node, &s->hostdoms);

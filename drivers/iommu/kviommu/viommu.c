@@ -153,6 +153,17 @@ void kviommu_apply_all(struct kviommu *v)
 		kviommu_group_apply(v, g);
 }
 
+/* What the last VMM's devices did is not the next one's. */
+static void kviommu_faults_clear(struct kviommu *v)
+{
+	struct kviommu_faults *f = &v->faults;
+
+	spin_lock_irq(&f->lock);
+	f->nr = 0;
+	f->dropped = 0;
+	spin_unlock_irq(&f->lock);
+}
+
 /**
  * kviommu_open() - a VMM opened the vIOMMU
  * @v: vIOMMU
@@ -168,6 +179,7 @@ int kviommu_open(struct kviommu *v)
 	kviommu_geometry_update(v);
 	v->gmem.demand = v->pin_demand;
 	memset(&v->count, 0, sizeof(v->count));
+	kviommu_faults_clear(v);
 	rc = v->model->open(v);
 	v->open = !rc;
 	mutex_unlock(&v->lock);

@@ -100,6 +100,28 @@ void kviommu_config_add_msix(struct kviommu_config *c, u8 bar,
 	      PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
 }
 
+/**
+ * kviommu_config_intx_disabled() - may the device not send INTx
+ * @c: configuration space
+ */
+bool kviommu_config_intx_disabled(const struct kviommu_config *c)
+{
+	return get_unaligned_le16(c->space + PCI_COMMAND) &
+	       PCI_COMMAND_INTX_DISABLE;
+}
+
+/**
+ * kviommu_config_intx_status() - show whether INTx is pending
+ * @c: configuration space
+ * @level: it is
+ */
+void kviommu_config_intx_status(struct kviommu_config *c, bool level)
+{
+	c->space[PCI_STATUS] &= ~PCI_STATUS_INTERRUPT;
+	if (level)
+		c->space[PCI_STATUS] |= PCI_STATUS_INTERRUPT;
+}
+
 /* The access window that virtio puts in a capability (virtio 1.3 4.1.4.9). */
 static void window_access(struct kviommu *v, bool write)
 {

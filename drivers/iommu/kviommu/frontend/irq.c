@@ -70,7 +70,8 @@ static int set_ctx(struct eventfd_ctx **slot, s32 fd)
 
 static void intx_fire(struct kviommu *v)
 {
-	if (!v->irqs.intx_level || v->irqs.intx_masked || !v->irqs.intx)
+	if (!v->irqs.intx_level || v->irqs.intx_masked || !v->irqs.intx ||
+	    kviommu_config_intx_disabled(&v->config))
 		return;
 	v->irqs.intx_masked = true;
 	signal_ctx(v, v->irqs.intx);
@@ -222,5 +223,6 @@ void kviommu_irq_intx(struct kviommu *v, bool level)
 {
 	lockdep_assert_held(&v->lock);
 	v->irqs.intx_level = level;
+	kviommu_config_intx_status(&v->config, level);
 	intx_fire(v);
 }

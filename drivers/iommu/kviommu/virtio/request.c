@@ -106,7 +106,8 @@ static u8 do_attach(struct kviommu_virtio *vi,
 		kviommu_virtio_set_domain(ep, old);
 		kviommu_group_apply(vi->v, ep->group);
 		kviommu_virtio_domain_put(vi, d);
-		return status_of(rc);
+		/* 5.13.6.3.2: it can't be with what is in the domain. */
+		return rc == -EINVAL ? VIRTIO_IOMMU_S_UNSUPP : status_of(rc);
 	}
 	if (old)
 		kviommu_virtio_domain_put(vi, old);
@@ -313,8 +314,9 @@ static u8 dispatch(struct kviommu_virtio *vi, const struct kviommu_chain *c,
 	}
 }
 
+/* The tail of a PROBE stands behind its properties. */
 static u32 probe_reply(struct kviommu_virtio *vi, struct kviommu_vq *vq,
-		       struct kviommu_chain *c)
+		       struct kviommu_chain *c, size_t size)
 {
 	struct virtio_iommu_req_tail tail = {};
 	u8 properties[KVIOMMU_PROBE_SIZE] = {};
@@ -325,7 +327,8 @@ static u32 probe_reply(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		tail.status = VIRTIO_IOMMU_S_INVAL;
 	} else {
 		room = sizeof(properties);
-		tail.status = dispatch(vi, c, properties);
+		tail.status = c->nread == size ? dispatch(vi, c, properties) :
+						 VIRTIO_IOMMU_S_IOERR;
 	}
 	if (tail.status)
 		memset(properties, 0, sizeof(properties));
@@ -362,8 +365,8 @@ u32 kviommu_virtio_request(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		trace_kviommu_request(kviommu_dev(vi->v), type, -1, 0);
 		return 0;
 	}
-	if (type == VIRTIO_IOMMU_T_PROBE && c->nread == size)
-		return probe_reply(vi, vq, c);
+	if (type == VIRTIO_IOMMU_T_PROBE)
+		return probe_reply(vi, vq, c, size);
 	tail.status = c->nread == size ? dispatch(vi, c, NULL) :
 					 VIRTIO_IOMMU_S_IOERR;
 

@@ -135,8 +135,9 @@ static int walk_chain(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		      struct kviommu_chain *c)
 {
 	unsigned int left = vq->size, entries = vq->size;
-	u64 table = 0;
+	bool in_table = false;
 	u16 i = c->head;
+	u64 table = 0;
 
 	c->nsegs = 0;
 	c->nread = 0;
@@ -150,7 +151,7 @@ static int walk_chain(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 
 		if (i >= entries)
 			return fail(vi, "a descriptor index is out of range");
-		if (!table)
+		if (!in_table)
 			desc = *(struct vring_desc *)
 				kviommu_window_ptr(&vq->desc, i * sizeof(desc));
 		else if (kviommu_gmem_copy(&vi->v->gmem,
@@ -163,7 +164,7 @@ static int walk_chain(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		addr = le64_to_cpu((__force __le64)desc.addr);
 		len = le32_to_cpu((__force __le32)desc.len);
 
-		why = desc_error(flags, table, c->nsegs);
+		why = desc_error(flags, in_table, c->nsegs);
 		if (why)
 			return fail(vi, why);
 		if (flags & VRING_DESC_F_INDIRECT) {
@@ -172,8 +173,9 @@ static int walk_chain(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 			if (!len || len % sizeof(desc) ||
 			    len / sizeof(desc) > vq->size)
 				return fail(vi, "an indirect table has a bad size");
-			if (!addr || addr + len < addr)
+			if (addr + len < addr)
 				return fail(vi, "an indirect table is outside of guest memory");
+			in_table = true;
 			table = addr;
 			entries = len / sizeof(desc);
 			i = 0;
@@ -258,7 +260,7 @@ void kviommu_vq_put(struct kviommu_vq *vq, u16 head, u32 written)
 static bool driver_wants_irq(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 			     u16 old)
 {
-	/* Index before flags or event (2.7.7.2, 2.7.10.1). */
+	/* Index before flags or event (2.7.7.2). */
 	smp_mb();
 	if (!kviommu_virtio_has(vi, VIRTIO_RING_F_EVENT_IDX))
 		return !(ring_get16(&vq->driver, AVAIL_FLAGS) &
@@ -278,7 +280,7 @@ void kviommu_vq_publish(struct kviommu_virtio *vi, struct kviommu_vq *vq)
 
 	if (old == vq->used)
 		return;
-	/* Entries before the index (2.7.8.2). */
+	/* Entries before the index (2.7.8.1). */
 	smp_wmb();
 	ring_set16(&vq->device, USED_IDX, vq->used);
 	vq->published = vq->used;

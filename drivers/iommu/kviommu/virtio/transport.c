@@ -50,10 +50,10 @@ bool kviommu_virtio_running(const struct kviommu_virtio *vi)
 
 static void config_irq(struct kviommu_virtio *vi)
 {
-	if (kviommu_irq_msix(vi->v, vi->config_vector))
-		return;
+	/* 4.1.4.5.1: set whatever kind of interrupt there is. */
 	vi->isr |= BIT(1);
-	kviommu_irq_intx(vi->v, true);
+	if (!kviommu_irq_msix(vi->v, vi->config_vector))
+		kviommu_irq_intx(vi->v, true);
 }
 
 /**
@@ -367,6 +367,7 @@ static void device_write(struct kviommu_virtio *vi, u32 offset, const u8 *buf,
 	    !kviommu_virtio_has(vi, VIRTIO_IOMMU_F_BYPASS_CONFIG))
 		return;
 	vi->bypass = *buf;
+	vi->config_generation++;
 	kviommu_apply_all(vi->v);
 }
 
@@ -431,7 +432,9 @@ static void notified(struct kviommu_virtio *vi, u32 queue)
 	do {
 		more = kviommu_work_locked(v, v->batch, &done);
 	} while (more && v->worker.dead && done < KVIOMMU_REQUESTQ_MAX);
-	if (more)
+	if (more && v->worker.dead)
+		v->model->notify(v, true);
+	else if (more)
 		kviommu_worker_wake(v);
 	kviommu_worker_kick(v);
 }

@@ -107,8 +107,7 @@ void kviommu_virtio_drop_domains(struct kviommu_virtio *vi)
 		d = ep->domain;
 		if (!d)
 			continue;
-		if (!d->bypass && ep->kdev->bound)
-			ep->unsafe = ep->kdev->ops->bus_master(ep->kdev->priv);
+		kviommu_group_mark_unsafe(ep->group);
 		kviommu_virtio_set_domain(ep, NULL);
 		kviommu_group_apply(v, ep->group);
 		kviommu_virtio_domain_put(vi, d);
@@ -264,8 +263,10 @@ static void virtio_leave(struct kviommu *v, struct kviommu_endpoint *ep)
 static void virtio_quiet(struct kviommu *v, struct kviommu_endpoint *ep)
 {
 	/* The guest has reset the vIOMMU; only for this was it held back. */
-	if (priv(v)->stale)
-		virtio_leave(v, ep);
+	if (!priv(v)->stale)
+		return;
+	kviommu_group_mark_unsafe(ep->group);
+	virtio_leave(v, ep);
 }
 
 static void virtio_each_shadow(struct kviommu *v, kviommu_shadow_fn fn,

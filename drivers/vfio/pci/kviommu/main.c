@@ -103,11 +103,8 @@ static int kvd_bind_iommufd(struct vfio_device *vdev, struct iommufd_ctx *ictx,
 	int rc;
 
 	rc = vfio_iommufd_physical_bind(vdev, ictx, out_device_id);
-	if (rc)
-		return rc;
-	rc = kviommu_dev_bind(to_kvd(vdev)->kdev);
-	if (rc)
-		vfio_iommufd_physical_unbind(vdev);
+	if (!rc)
+		kviommu_dev_bind(to_kvd(vdev)->kdev);
 	return rc;
 }
 
