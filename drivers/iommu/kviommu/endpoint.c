@@ -210,6 +210,7 @@ int kviommu_assign(struct kviommu *v, const char *name, u32 id)
 	}
 	return rc;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_assign);
 
 /* The device is blocked, and no longer the vIOMMU's. */
 static void endpoint_remove(struct kviommu_endpoint *ep)
@@ -279,6 +280,7 @@ int kviommu_unassign(struct kviommu *v, const char *name)
 	mutex_unlock(&v->lock);
 	return rc;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_unassign);
 
 /**
  * kviommu_unassign_all() - the vIOMMU goes away

@@ -8,7 +8,6 @@
  */
 #include <linux/iommu.h>
 #include <linux/mm.h>
-#include <linux/property.h>
 #include <linux/slab.h>
 
 #include "mock.h"
@@ -464,7 +463,10 @@ static void mock_domain_free(struct iommu_domain *domain)
 	kfree(d);
 }
 
+#define MOCK_DEV_NAME	"kviommu-kunit"
+
 static const struct iommu_domain_ops mock_domain_ops;
+
 static struct mock_dev *dev_to_mock_dev(struct device *dev)
 {
 	return platform_get_drvdata(to_platform_device(dev));
@@ -548,8 +550,12 @@ static struct iommu_domain *mock_domain_alloc(struct device *dev)
 	return &d->domain;
 }
 
+/* Asked about every device of the machine. */
 static struct iommu_device *mock_probe_device(struct device *dev)
 {
+	if (!dev_is_platform(dev) ||
+	    strcmp(to_platform_device(dev)->name, MOCK_DEV_NAME))
+		return ERR_PTR(-ENODEV);
 	return &dev_to_mock_dev(dev)->iommu->iommu;
 }
 
@@ -579,7 +585,8 @@ static bool mock_capable(struct device *dev, enum iommu_cap cap)
 	switch (cap) {
 	case IOMMU_CAP_CACHE_COHERENCY:
 	case IOMMU_CAP_ENFORCE_CACHE_COHERENCY:
-		return dev_to_mock_iommu(dev)->coherent;
+		return dev_to_mock_iommu(dev)->coherent &&
+		       !dev_to_mock_dev(dev)->incoherent;
 	default:
 		return false;
 	}
@@ -687,16 +694,19 @@ struct mock_dev *mock_add_dev(struct mock *m, unsigned int iommu,
 	d->mock = m;
 	d->iommu = &m->iommus[iommu];
 	d->peer = peer;
-	d->pdev = platform_device_alloc("kviommu-kunit", PLATFORM_DEVID_AUTO);
+	d->pdev = platform_device_alloc(MOCK_DEV_NAME, PLATFORM_DEVID_AUTO);
 	KUNIT_ASSERT_NOT_NULL(test, d->pdev);
 	platform_set_drvdata(d->pdev, d);
-	if (iommu_fwspec_init(mock_dev_dev(d), d->iommu->iommu.fwnode) ||
-	    platform_device_add(d->pdev)) {
+	mock_dev_dev(d)->parent = m->dev;
+	if (platform_device_add(d->pdev)) {
 		platform_device_put(d->pdev);
 		KUNIT_FAIL_AND_ABORT(test, "can't add a device");
 	}
+	if (!mock_dev_dev(d)->iommu_group) {
+		platform_device_unregister(d->pdev);
+		kunit_skip(test, "this machine has an IOMMU, which gets all devices");
+	}
 	m->devs[m->nr_devs++] = d;
-	KUNIT_ASSERT_NOT_NULL(test, mock_dev_dev(d)->iommu_group);
 	KUNIT_ASSERT_PTR_EQ(test, d->domain, &mock_identity_domain);
 	return d;
 }
@@ -768,7 +778,7 @@ void mock_bind(struct mock_dev *d)
 {
 	if (!d->owned && !(d->peer && d->peer->owned))
 		mock_dev_own(d);
-	KUNIT_ASSERT_EQ(d->mock->test, 0, kviommu_dev_bind(d->kdev));
+	kviommu_dev_bind(d->kdev);
 }
 
 /**
@@ -819,6 +829,34 @@ void mock_open(struct mock *m)
 	mutex_unlock(&v->lock);
 }
 
+static void mock_release(struct device *dev)
+{
+}
+
+/**
+ * mock_init() - a vIOMMU without memory
+ * @m: mock
+ * @v: the vIOMMU, zeroed
+ * @model: of it
+ */
+void mock_init(struct mock *m, struct kviommu *v,
+	       const struct kviommu_model *model)
+{
+	/* What the VFIO core does. */
+	v->vdev.dev = m->dev;
+	v->vdev.device.release = mock_release;
+	device_initialize(&v->vdev.device);
+	KUNIT_ASSERT_EQ(m->test, 0, kviommu_init(v, model));
+	v->gmem.ops = &mock_gmem_ops;
+	v->gmem.priv = v;
+}
+
+void mock_exit(struct kviommu *v)
+{
+	kviommu_exit(v);
+	put_device(&v->vdev.device);
+}
+
 /**
  * mock_create() - a machine with IOMMUs, and a vIOMMU
  * @test: test; mock_destroy() is for its exit
@@ -826,7 +864,6 @@ void mock_open(struct mock *m)
  */
 struct mock *mock_create(struct kunit *test, const struct kviommu_model *model)
 {
-	struct fwnode_handle *fwnode;
 	struct mock *m;
 	unsigned int i;
 
@@ -846,9 +883,6 @@ struct mock *mock_create(struct kunit *test, const struct kviommu_model *model)
 		iommu->page_sizes = SZ_4K | SZ_2M | SZ_1G;
 		iommu->last = GENMASK_ULL(47, 0);
 		iommu->coherent = true;
-		fwnode = fwnode_create_software_node(NULL, NULL);
-		KUNIT_ASSERT_NOT_ERR_OR_NULL(test, fwnode);
-		iommu->iommu.fwnode = fwnode;
 		KUNIT_ASSERT_EQ(test, 0,
 				iommu_device_sysfs_add(&iommu->iommu, m->dev, NULL,
 						       "kviommu-kunit-iommu%u", i));
@@ -857,11 +891,8 @@ struct mock *mock_create(struct kunit *test, const struct kviommu_model *model)
 						      &mock_iommu_ops, NULL));
 		iommu->registered = true;
 	}
-	m->v.vdev.dev = m->dev;
-	KUNIT_ASSERT_EQ(test, 0, kviommu_init(&m->v, model));
+	mock_init(m, &m->v, model);
 	m->inited = true;
-	m->v.gmem.ops = &mock_gmem_ops;
-	m->v.gmem.priv = &m->v;
 	return m;
 }
 
@@ -888,7 +919,7 @@ void mock_destroy(struct mock *m)
 	KUNIT_EXPECT_TRUE_MSG(test, list_empty(&m->domains),
 			      "a host domain was not freed");
 	if (m->inited)
-		kviommu_exit(&m->v);
+		mock_exit(&m->v);
 	for (i = 0; i < MOCK_IOMMUS; i++) {
 		struct iommu_device *iommu = &m->iommus[i].iommu;
 
@@ -896,8 +927,6 @@ void mock_destroy(struct mock *m)
 			iommu_device_unregister(iommu);
 		if (iommu->dev)
 			iommu_device_sysfs_remove(iommu);
-		if (!IS_ERR_OR_NULL(iommu->fwnode))
-			fwnode_remove_software_node(iommu->fwnode);
 	}
 	if (!IS_ERR_OR_NULL(m->dev))
 		root_device_unregister(m->dev);

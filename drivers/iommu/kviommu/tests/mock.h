@@ -117,6 +117,7 @@ struct mock_dev {
 	struct iommu_resv_region resv[MOCK_RESVS];
 	unsigned int nr_resv;
 	u32 hwpt;
+	bool incoherent;
 	bool bus_master;
 	bool owned;
 	unsigned int fail_attach;
@@ -148,6 +149,9 @@ struct mock {
 
 struct mock *mock_create(struct kunit *test, const struct kviommu_model *model);
 void mock_destroy(struct mock *m);
+void mock_init(struct mock *m, struct kviommu *v,
+	       const struct kviommu_model *model);
+void mock_exit(struct kviommu *v);
 void mock_mem_create(struct mock *m, unsigned int chunks,
 		     enum mock_layout layout, struct rnd_state *rnd);
 void *mock_mem_ptr(struct mock *m, u64 gpa);

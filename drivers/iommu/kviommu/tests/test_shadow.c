@@ -55,9 +55,7 @@ static void model_close(struct kviommu *v)
 {
 }
 
-static void model_for_each(struct kviommu *v,
-			   void (*fn)(struct kviommu_shadow *s, u32 id,
-				      void *arg), void *arg)
+static void model_for_each(struct kviommu *v, kviommu_shadow_fn fn, void *arg)
 {
 	fn(&to_fixture(v)->s, 0, arg);
 }
