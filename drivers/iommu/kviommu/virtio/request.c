@@ -314,33 +314,6 @@ static u8 dispatch(struct kviommu_virtio *vi, const struct kviommu_chain *c,
 	}
 }
 
-/* The tail of a PROBE stands behind its properties. */
-static u32 probe_reply(struct kviommu_virtio *vi, struct kviommu_vq *vq,
-		       struct kviommu_chain *c, size_t size)
-{
-	struct virtio_iommu_req_tail tail = {};
-	u8 properties[KVIOMMU_PROBE_SIZE] = {};
-	u64 room = c->nwrite - sizeof(tail);
-
-	/* 5.13.6.7.2: too small a list gets no property, and this status. */
-	if (room < sizeof(properties)) {
-		tail.status = VIRTIO_IOMMU_S_INVAL;
-	} else {
-		room = sizeof(properties);
-		tail.status = c->nread == size ? dispatch(vi, c, properties) :
-						 VIRTIO_IOMMU_S_IOERR;
-	}
-	if (tail.status)
-		memset(properties, 0, sizeof(properties));
-	if (kviommu_vq_write(vi, vq, c, 0, properties, room) ||
-	    kviommu_vq_write(vi, vq, c, room, &tail, sizeof(tail)))
-		return 0;
-	vi->v->count.err[tail.status]++;
-	trace_kviommu_request(kviommu_dev(vi->v), c->req.type, tail.status,
-			      room + sizeof(tail));
-	return room + sizeof(tail);
-}
-
 /**
  * kviommu_virtio_request() - do a request
  * @vi: model
@@ -353,27 +326,46 @@ static u32 probe_reply(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 u32 kviommu_virtio_request(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 			   struct kviommu_chain *c)
 {
+	struct virtio_iommu_req_tail tail = { VIRTIO_IOMMU_S_DEVERR };
 	struct kviommu_counters *count = &vi->v->count;
-	struct virtio_iommu_req_tail tail = {};
 	u8 type = c->nread >= sizeof(c->req) ? c->req.type : 0;
-	size_t size = request_size(vi, type);
+	size_t size = request_size(vi, type), room = 0;
+	u8 properties[KVIOMMU_PROBE_SIZE];
 
 	count->req[size ? type : 0]++;
-	if (!size || c->nwrite < sizeof(tail)) {
-		count->err[size ? VIRTIO_IOMMU_S_IOERR :
-				  VIRTIO_IOMMU_S_UNSUPP]++;
-		trace_kviommu_request(kviommu_dev(vi->v), type, -1, 0);
-		return 0;
+	if (!size) {
+		count->err[VIRTIO_IOMMU_S_UNSUPP]++;
+		goto unanswered;
 	}
-	if (type == VIRTIO_IOMMU_T_PROBE)
-		return probe_reply(vi, vq, c, size);
-	tail.status = c->nread == size ? dispatch(vi, c, NULL) :
-					 VIRTIO_IOMMU_S_IOERR;
+	/* The tail of a PROBE stands behind its properties. */
+	if (type == VIRTIO_IOMMU_T_PROBE && c->nwrite >= sizeof(tail)) {
+		room = min_t(u64, c->nwrite - sizeof(tail), sizeof(properties));
+		memset(properties, 0, sizeof(properties));
+	}
+	/* Nothing is done that its driver could not be told the end of. */
+	if (c->nwrite < sizeof(tail) ||
+	    kviommu_vq_write(vi, vq, c, 0, properties, room) ||
+	    kviommu_vq_write(vi, vq, c, room, &tail, sizeof(tail))) {
+		count->err[VIRTIO_IOMMU_S_IOERR]++;
+		goto unanswered;
+	}
 
-	if (kviommu_vq_write(vi, vq, c, 0, &tail, sizeof(tail)))
-		return 0;
+	if (c->nread != size)
+		tail.status = VIRTIO_IOMMU_S_IOERR;
+	else if (type == VIRTIO_IOMMU_T_PROBE && room < sizeof(properties))
+		tail.status = VIRTIO_IOMMU_S_INVAL;	/* 5.13.6.7.2 */
+	else
+		tail.status = dispatch(vi, c, properties);
+
+	if (!tail.status && room)
+		kviommu_vq_write(vi, vq, c, 0, properties, room);
+	kviommu_vq_write(vi, vq, c, room, &tail, sizeof(tail));
 	count->err[tail.status]++;
 	trace_kviommu_request(kviommu_dev(vi->v), type, tail.status,
-			      sizeof(tail));
-	return sizeof(tail);
+			      room + sizeof(tail));
+	return room + sizeof(tail);
+
+unanswered:
+	trace_kviommu_request(kviommu_dev(vi->v), type, -1, 0);
+	return 0;
 }

@@ -330,7 +330,7 @@ bool kviommu_vq_notify(struct kviommu_virtio *vi, struct kviommu_vq *vq,
  * @buf: data
  * @len: bytes
  *
- * Return: 0, or -EFAULT; the device needs a reset then.
+ * Return: 0, or an errno if a buffer is not in guest memory.
  */
 int kviommu_vq_write(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		     const struct kviommu_chain *c, u64 offset,
@@ -341,15 +341,17 @@ int kviommu_vq_write(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 
 	for (i = 0; i < c->nsegs && len; i++, seg++) {
 		size_t n;
+		int rc;
 
 		if (offset >= seg->len) {
 			offset -= seg->len;
 			continue;
 		}
 		n = min_t(u64, len, seg->len - offset);
-		if (kviommu_gmem_copy(&vi->v->gmem, seg->gpa + offset,
-				      (void *)buf, n, true))
-			return fail(vi, "a buffer is outside of guest memory");
+		rc = kviommu_gmem_copy(&vi->v->gmem, seg->gpa + offset,
+				       (void *)buf, n, true);
+		if (rc)
+			return rc;
 		buf += n;
 		len -= n;
 		offset = 0;
