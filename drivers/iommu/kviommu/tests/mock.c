@@ -285,6 +285,8 @@ static int mock_rw(void *priv, u64 gpa, void *buf, size_t len, bool write)
 			memcpy(mock_mem_ptr(m, gpa), buf, n);
 		else
 			memcpy(buf, mock_mem_ptr(m, gpa), n);
+		if (m->rw_hook)
+			m->rw_hook(m, gpa, write);
 		gpa += n;
 		buf += n;
 		len -= n;

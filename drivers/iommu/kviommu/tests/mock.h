@@ -131,6 +131,7 @@ struct mock_dev {
  * @fail_map: the how manieth entry written to a host page table from now on
  *	      fails with @fail_map_rc; 0: none
  * @short_unmap: the next unmap does nothing
+ * @rw_hook: called after each copy from or to guest memory that is not pinned
  */
 struct mock {
 	struct kunit *test;
@@ -145,6 +146,8 @@ struct mock {
 	unsigned int fail_map;
 	int fail_map_rc;
 	bool short_unmap;
+	void (*rw_hook)(struct mock *m, u64 gpa, bool write);
+	void *hook_data;
 };
 
 struct mock *mock_create(struct kunit *test, const struct kviommu_model *model);

@@ -309,7 +309,7 @@ static s64 virtio_domain_id(const struct kviommu_endpoint *ep)
 {
 	const struct kviommu_vdomain *d = ep->domain;
 
-	return d ? d->id : -1;
+	return d ? (s64)d->id : -1;
 }
 
 const struct kviommu_model kviommu_virtio_model = {
