@@ -663,14 +663,14 @@ void kviommu_shadow_destroy(struct kviommu_shadow *s)
 	struct kviommu_extent *e, *tmp;
 
 	WARN_ON_ONCE(!list_empty(&s->hostdoms));
-	list_del(&s->stale);
-	list_del(&s->holes);
 	rbtree_postorder_for_each_entry_safe(e, tmp, &s->extents, node) {
 		if (!e->absent)
 			extent_clear(s, e, extent_size(e));
 		kmem_cache_free(extent_cache, e);
 		cond_resched();
 	}
+	list_del(&s->stale);
+	list_del(&s->holes);
 	kviommu_shadow_init(s, s->gmem);
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_destroy);
