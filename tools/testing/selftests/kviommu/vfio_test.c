@@ -631,7 +631,10 @@ TEST_F(api, unassigned_endpoint)
 	EXPECT_EQ(-ENODEV, vmm_up(&self->vmm, VMM_ENDPOINT_ATTACH));
 }
 
-/* The vIOMMU in one VMM, the device in another: memory of neither is reached */
+/*
+ * The vIOMMU in one VMM, the device in another, who has its registers: it must
+ * not get at the first one's memory, whatever the first one's guest asks for
+ */
 TEST_F(api, two_vmms)
 {
 	struct vmm *a = &self->vmm, b;
@@ -643,11 +646,16 @@ TEST_F(api, two_vmms)
 	ASSERT_EQ(0, vmm_up(&b, VMM_ENDPOINT_BIND));
 	if (!vmm_up(&b, VMM_BUS_MASTER)) {
 		EXPECT_EQ(0, edu_can_write(&b.edu[0], DATA_GPA,
-					   vmm_ptr(&b, DATA_GPA)));
+					   vmm_ptr(a, DATA_GPA)));
+		a->next = VMM_DRIVER_OK;
+		vmm_up(a, VMM_MAPPED);
+		EXPECT_EQ(0, edu_can_write(&b.edu[0], DATA_IOVA,
+					   vmm_ptr(a, DATA_GPA)));
 		EXPECT_EQ(0, edu_can_write(&b.edu[0], DATA_GPA,
 					   vmm_ptr(a, DATA_GPA)));
 	}
 	vmm_close(&b);
+	vmm_close(a);
 	ASSERT_UP(a, VMM_MAPPED);
 	EXPECT_WRITES(1, a, 0, DATA_IOVA, DATA_GPA);
 }
