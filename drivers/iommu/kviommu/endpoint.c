@@ -41,7 +41,7 @@ struct kviommu_endpoint *kviommu_endpoint_find(struct kviommu *v, u32 id)
  */
 enum kviommu_state kviommu_endpoint_state(const struct kviommu_endpoint *ep)
 {
-	if (!ep->kdev->bound)
+	if (!READ_ONCE(ep->kdev->bound))
 		return KVIOMMU_UNBOUND;
 	return ep->group->state;
 }
@@ -106,14 +106,6 @@ static int check_geometry(struct kviommu *v, const char *name,
 		dev_warn(kviommu_dev(v),
 			 "cannot assign %s: its IOMMU translates %u bits, the vIOMMU has %u; set address_width to %u before the VMM starts\n",
 			 name, fls64(geo->last), fls64(last), fls64(geo->last));
-		return -ERANGE;
-	}
-	/* The granule of a running guest can't get coarser. */
-	if (v->open && __ffs64(geo->page_sizes) >
-		       __ffs64(v->frozen.page_sizes)) {
-		dev_warn(kviommu_dev(v),
-			 "cannot assign %s: its IOMMU has no pages of %llu bytes, which the guest uses\n",
-			 name, BIT_ULL(__ffs64(v->frozen.page_sizes)));
 		return -ERANGE;
 	}
 	return 0;
@@ -403,7 +395,7 @@ EXPORT_SYMBOL_GPL(kviommu_dev_unregister);
 void kviommu_dev_bind(struct kviommu_dev *kdev)
 {
 	mutex_lock(&kviommu_devs_lock);
-	kdev->bound = true;
+	WRITE_ONCE(kdev->bound, true);
 	mutex_unlock(&kviommu_devs_lock);
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_bind);
@@ -427,7 +419,7 @@ void kviommu_dev_unbind(struct kviommu_dev *kdev)
 		unlock_viommu(v);
 	}
 	mutex_lock(&kviommu_devs_lock);
-	kdev->bound = false;
+	WRITE_ONCE(kdev->bound, false);
 	mutex_unlock(&kviommu_devs_lock);
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_unbind);

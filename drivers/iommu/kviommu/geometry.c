@@ -51,12 +51,12 @@ static int read_resv(struct device *dev, struct kviommu_geometry *geo)
 		u64 end = r->start + r->length - 1;
 		bool msi = r->type == IOMMU_RESV_MSI;
 
-		/* A device that is not used by its firmware gets no 1:1 map. */
 		/* A private domain would need an MSI cookie. */
 		if (r->type == IOMMU_RESV_SW_MSI) {
 			rc = -EOPNOTSUPP;
 			goto out_free;
 		}
+		/* A device that its firmware does not use needs no 1:1 map. */
 		if (!r->length || r->type == IOMMU_RESV_DIRECT_RELAXABLE ||
 		    r->start > geo->last)
 			continue;
@@ -85,7 +85,8 @@ out_free:
  * @dev: host device, behind an IOMMU
  * @geo: result; free with kviommu_geometry_free()
  *
- * Return: 0, -ENODEV without an IOMMU, -ENOMEM, or what the host said.
+ * Return: 0; -ENODEV without an IOMMU; -EOPNOTSUPP if its pages are larger
+ * than the CPU's, or it translates MSIs; -ENOMEM; or what the host said.
  */
 int kviommu_geometry_read(struct device *dev, struct kviommu_geometry *geo)
 {
@@ -107,7 +108,12 @@ int kviommu_geometry_read(struct device *dev, struct kviommu_geometry *geo)
 		geo->page_sizes = PAGE_SIZE;
 	if (!geo->last || geo->last == U64_MAX)
 		geo->last = BIT_ULL(48) - 1;
-	/* Guest memory is pinned by host pages. */
+	/*
+	 * Guest memory is pinned, and goes away, by pages of the host's CPU:
+	 * those are the granule of every vIOMMU.
+	 */
+	if (__ffs64(geo->page_sizes) > PAGE_SHIFT)
+		return -EOPNOTSUPP;
 	geo->page_sizes &= PAGE_MASK;
 	geo->page_sizes |= PAGE_SIZE;
 	return read_resv(dev, geo);

@@ -98,6 +98,16 @@ struct kviommu_extent *kviommu_extent_next(const struct kviommu_extent *e)
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_extent_next);
 
+/* A shadow waits in a list for memory while some of it is absent. */
+static void absent_add(struct kviommu_shadow *s, int n)
+{
+	s->nr_absent += n;
+	if (!s->nr_absent)
+		list_del_init(&s->holes);
+	else if (list_empty(&s->holes))
+		list_add(&s->holes, &s->gmem->holes);
+}
+
 /* 0, or -EEXIST and nothing changed if the extent overlaps another one. */
 static int extent_insert(struct kviommu_shadow *s, struct kviommu_extent *new)
 {
@@ -119,7 +129,8 @@ static int extent_insert(struct kviommu_shadow *s, struct kviommu_extent *new)
 	rb_insert_color(&new->node, &s->extents);
 	s->nr_extents++;
 	s->nr_mappings += !new->joined;
-	s->nr_absent += new->absent;
+	if (new->absent)
+		absent_add(s, 1);
 	return 0;
 }
 
@@ -128,15 +139,16 @@ static void extent_remove(struct kviommu_shadow *s, struct kviommu_extent *e)
 	rb_erase(&e->node, &s->extents);
 	s->nr_extents--;
 	s->nr_mappings -= !e->joined;
-	s->nr_absent -= e->absent;
+	if (e->absent)
+		absent_add(s, -1);
 	kmem_cache_free(extent_cache, e);
 }
 
 static void extent_set_absent(struct kviommu_shadow *s,
 			      struct kviommu_extent *e, bool absent)
 {
-	s->nr_absent += absent - e->absent;
 	e->absent = absent;
+	absent_add(s, absent ? 1 : -1);
 }
 
 /* ---- host domains ---- */
@@ -467,8 +479,6 @@ void kviommu_shadow_drop(struct kviommu_shadow *s, u64 first, u64 last,
 			extent_split(s, e, last + 1);
 	}
 	s->refill = 0;
-	if (s->nr_absent && list_empty(&s->holes))
-		list_add(&s->holes, &s->gmem->holes);
 	kviommu_shadow_flush(s);
 }
 
@@ -491,8 +501,6 @@ void kviommu_shadow_refill(struct kviommu_shadow *s, unsigned int budget)
 		e = kviommu_extent_next(e);
 	}
 	s->refill = e ? e->iova : 0;
-	if (!s->nr_absent)
-		list_del_init(&s->holes);
 	kviommu_shadow_flush(s);
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_refill);

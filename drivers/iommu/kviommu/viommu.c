@@ -111,9 +111,8 @@ void kviommu_geometry_update(struct kviommu *v)
 	f->page_sizes = PAGE_MASK;
 	xa_for_each(&v->endpoints, id, ep) {
 		f->last = min(f->last, ep->geo.last);
-		/* The coarsest granule; larger sizes are only hints. */
-		if (__ffs64(ep->geo.page_sizes) > __ffs64(f->page_sizes))
-			f->page_sizes = ~(BIT_ULL(__ffs64(ep->geo.page_sizes)) - 1);
+		/* The granule is the same for all, larger ones are hints. */
+		f->page_sizes &= ep->geo.page_sizes;
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_geometry_update);

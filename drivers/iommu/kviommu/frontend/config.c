@@ -170,6 +170,9 @@ ssize_t kviommu_config_access(struct kviommu *v, u32 offset, u8 *buf,
 		c->space[offset + i] &= ~mask;
 		c->space[offset + i] |= buf[i] & mask;
 	}
+	/* INTx may just have been allowed. */
+	if (offset <= PCI_COMMAND + 1 && offset + len > PCI_COMMAND)
+		kviommu_irq_intx(v, v->irqs.intx_level);
 	if (window)
 		window_access(v, true);
 	return len;

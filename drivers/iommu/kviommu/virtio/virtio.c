@@ -265,7 +265,12 @@ static void virtio_quiet(struct kviommu *v, struct kviommu_endpoint *ep)
 	/* The guest has reset the vIOMMU; only for this was it held back. */
 	if (!priv(v)->stale)
 		return;
+	/*
+	 * The others of its group may not be. It is, whatever its bus mastering
+	 * bit says: the host's reset brings that back.
+	 */
 	kviommu_group_mark_unsafe(ep->group);
+	ep->unsafe = false;
 	virtio_leave(v, ep);
 }
 
