@@ -130,7 +130,7 @@ static pid_t victim(struct host *host, u8 *ram, enum vmm_step last,
 	vmm_close(&(self)->vmm);					\
 } while (0)
 
-TEST_F(kill, at_each_step)
+TEST_F_TIMEOUT(kill, at_each_step, 600)
 {
 	enum vmm_step step;
 	int ready;
@@ -150,7 +150,7 @@ TEST_F(kill, at_each_step)
 	}
 }
 
-TEST_F(kill, under_load)
+TEST_F_TIMEOUT(kill, under_load, 600)
 {
 	int ready, i;
 	pid_t pid;
@@ -168,7 +168,7 @@ TEST_F(kill, under_load)
 }
 
 /* At any moment, also while a step is half done */
-TEST_F(kill, while_it_comes_and_goes)
+TEST_F_TIMEOUT(kill, while_it_comes_and_goes, 600)
 {
 	struct rng rng = { .state = now_ns() };
 	unsigned int delay;

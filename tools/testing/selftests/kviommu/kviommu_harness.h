@@ -9,7 +9,7 @@
 
 /* A debug kernel in an emulated machine is slow, and each edu move costs 100 ms */
 #undef TEST_TIMEOUT_DEFAULT
-#define TEST_TIMEOUT_DEFAULT 180
+#define TEST_TIMEOUT_DEFAULT 300
 
 /* In FIXTURE_SETUP: the modules, n edu devices, and a vIOMMU with them */
 #define SETUP_HOST(host, n) do {					\
