@@ -296,7 +296,7 @@ TEST_F(dma, memory_removed)
 	/* For the guest they are still mappings */
 	EXPECT_EQ(5, mdev_counter(&self->host.mdev, "mappings"));
 	EXPECT_EQ(VIRTIO_IOMMU_S_INVAL, map(self->v, a + PAGE, 1, DATA_GPA));
-	EXPECT_EQ(VIRTIO_IOMMU_S_DEVERR, map(self->v, a + 4 * PAGE, 1,
+	EXPECT_EQ(VIRTIO_IOMMU_S_FAULT, map(self->v, a + 4 * PAGE, 1,
 					     HIGH_GPA + half));
 
 	/* Memory returns; the next request brings the mappings back */
@@ -371,8 +371,8 @@ TEST_F(dma, read_only_memory)
 	const u64 a = 0x200000000ULL;
 
 	ASSERT_EQ(0, vmm_add_high(&self->vmm, 0, HIGH_SIZE, false));
-	EXPECT_EQ(VIRTIO_IOMMU_S_DEVERR, map(self->v, a, 1, HIGH_GPA));
-	EXPECT_EQ(VIRTIO_IOMMU_S_DEVERR,
+	EXPECT_EQ(VIRTIO_IOMMU_S_FAULT, map(self->v, a, 1, HIGH_GPA));
+	EXPECT_EQ(VIRTIO_IOMMU_S_FAULT,
 		  viommu_map(self->v, DOMAIN, a, PAGE, HIGH_GPA,
 			     VIRTIO_IOMMU_MAP_F_WRITE));
 	EXPECT_EQ(2, mdev_counter(&self->host.mdev, "mappings"));
@@ -384,7 +384,7 @@ TEST_F(dma, read_only_memory)
 	ASSERT_EQ(0, vmm_remove_high(&self->vmm, HIGH_SIZE / 2, HIGH_SIZE / 2));
 	ASSERT_EQ(0, vmm_add_high(&self->vmm, HIGH_SIZE / 2, HIGH_SIZE / 2,
 				  true));
-	EXPECT_EQ(VIRTIO_IOMMU_S_DEVERR,
+	EXPECT_EQ(VIRTIO_IOMMU_S_FAULT,
 		  map(self->v, a + PAGE, 2, HIGH_GPA + HIGH_SIZE / 2 - PAGE));
 	EXPECT_EQ(0, map(self->v, a + PAGE, 1, HIGH_GPA + HIGH_SIZE / 2));
 	EXPECT_WRITES(1, &self->vmm, 0, a + PAGE, HIGH_GPA + HIGH_SIZE / 2);

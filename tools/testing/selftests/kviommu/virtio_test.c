@@ -1093,12 +1093,12 @@ TEST_F(virtio, map_errors)
 		{ "all of 64 bits", VIRTIO_IOMMU_S_RANGE, 1, 0, ~0ULL, 0, r },
 		{ "GPA wraps", VIRTIO_IOMMU_S_RANGE, 1, a, a + 0x1fff, ~0xfffULL,
 		  r },
-		{ "GPA in a hole", VIRTIO_IOMMU_S_DEVERR, 1, a, a + 0xfff,
+		{ "GPA in a hole", VIRTIO_IOMMU_S_FAULT, 1, a, a + 0xfff,
 		  HOLE_GPA, r },
-		{ "GPA runs into a hole", VIRTIO_IOMMU_S_DEVERR, 1, a, a + 0x1fff,
+		{ "GPA runs into a hole", VIRTIO_IOMMU_S_FAULT, 1, a, a + 0x1fff,
 		  RAM_GPA + RAM_SIZE - 0x1000, r },
-		{ "GPA 0", VIRTIO_IOMMU_S_DEVERR, 1, a, a + 0xfff, 0, r },
-		{ "GPA of the interrupt window", VIRTIO_IOMMU_S_DEVERR, 1, a,
+		{ "GPA 0", VIRTIO_IOMMU_S_FAULT, 1, a, a + 0xfff, 0, r },
+		{ "GPA of the interrupt window", VIRTIO_IOMMU_S_FAULT, 1, a,
 		  a + 0xfff, 0xfee00000, r },
 		{ "overlap: the same", VIRTIO_IOMMU_S_INVAL, 1, DATA_IOVA,
 		  DATA_IOVA + 0xfff, g, r },
@@ -1126,14 +1126,14 @@ TEST_F(virtio, map_errors)
 	EXPECT_LT(0, mdev_counter(&self->host.mdev, "err_range"));
 	EXPECT_LT(0, mdev_counter(&self->host.mdev, "err_inval"));
 	EXPECT_LT(0, mdev_counter(&self->host.mdev, "err_noent"));
-	EXPECT_LT(0, mdev_counter(&self->host.mdev, "err_deverr"));
+	EXPECT_LT(0, mdev_counter(&self->host.mdev, "err_fault"));
 }
 
 TEST_F(virtio, map_mmio)
 {
 	/* Guest memory there is none of: a peer device's BAR, as the guest sees it */
 	EXPECT_STATUS(OK, viommu_attach(self->v, DOMAIN, ENDPOINT(0), 0));
-	EXPECT_STATUS(DEVERR, viommu_map(self->v, DOMAIN, DATA_IOVA, PAGE,
+	EXPECT_STATUS(FAULT, viommu_map(self->v, DOMAIN, DATA_IOVA, PAGE,
 					 HOLE_GPA, VIOMMU_RW |
 					 VIRTIO_IOMMU_MAP_F_MMIO));
 	EXPECT_EQ(0, mdev_counter(&self->host.mdev, "mappings"));
