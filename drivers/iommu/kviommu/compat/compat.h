@@ -63,13 +63,13 @@
 #define kviommu_set_pci_ops(core)	((void)(core))
 #endif
 
-/* For the IOMMU drivers of the tests. */
+/* For the IOMMU drivers of the tests: a function of (domain, dev). */
 #ifdef KVIOMMU_HAVE_ATTACH_DEV_OLD
-#define KVIOMMU_DEFINE_ATTACH_DEV(name, domain, dev)		\
+#define KVIOMMU_DEFINE_ATTACH_DEV(name)					\
 static int name(struct iommu_domain *domain, struct device *dev,	\
 		struct iommu_domain *old)
 #else
-#define KVIOMMU_DEFINE_ATTACH_DEV(name, domain, dev)		\
+#define KVIOMMU_DEFINE_ATTACH_DEV(name)					\
 static int name(struct iommu_domain *domain, struct device *dev)
 #endif
 

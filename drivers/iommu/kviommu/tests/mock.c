@@ -93,7 +93,6 @@ void mock_mem_create(struct mock *m, unsigned int chunks,
 	struct kunit *test = m->test;
 	unsigned long i;
 
-	xa_init(&mem->ranges);
 	mem->npages = chunks * KVIOMMU_CHUNK_PAGES;
 	mem->blocks = kunit_kcalloc(test, chunks, sizeof(*mem->blocks),
 				    GFP_KERNEL);
@@ -476,18 +475,18 @@ static struct mock_dev *dev_to_mock_dev(struct device *dev)
 
 static void domain_left(struct iommu_domain *domain)
 {
-	if (domain && domain->ops == &mock_domain_ops)
+	if (mock_is_paging(domain))
 		mock_domain(domain)->attached--;
 }
 
-KVIOMMU_DEFINE_ATTACH_DEV(mock_attach_dev, domain, dev)
+KVIOMMU_DEFINE_ATTACH_DEV(mock_attach_dev)
 {
 	struct mock_domain *d = mock_domain(domain);
 	struct mock_dev *md = dev_to_mock_dev(dev);
 
 	if (md->fail_attach) {
 		md->fail_attach--;
-		return -EBUSY;
+		return md->fail_attach_rc;
 	}
 	if (!domain->pgsize_bitmap)
 		domain->pgsize_bitmap = d->iommu->page_sizes;
@@ -508,7 +507,7 @@ static const struct iommu_domain_ops mock_domain_ops = {
 	.free = mock_domain_free,
 };
 
-KVIOMMU_DEFINE_ATTACH_DEV(mock_attach_static, domain, dev)
+KVIOMMU_DEFINE_ATTACH_DEV(mock_attach_static)
 {
 	struct mock_dev *md = dev_to_mock_dev(dev);
 
@@ -538,7 +537,7 @@ static struct iommu_domain *mock_domain_alloc(struct device *dev)
 
 	if (iommu->fail_alloc)
 		return ERR_PTR(-ENOSPC);
-	d = kzalloc(sizeof(*d), GFP_KERNEL);
+	d = kzalloc_obj(*d);
 	if (!d)
 		return NULL;
 	mt_init(&d->ptes);
@@ -696,6 +695,7 @@ struct mock_dev *mock_add_dev(struct mock *m, unsigned int iommu,
 	d->mock = m;
 	d->iommu = &m->iommus[iommu];
 	d->peer = peer;
+	d->fail_attach_rc = -EBUSY;
 	d->pdev = platform_device_alloc(MOCK_DEV_NAME, PLATFORM_DEVID_AUTO);
 	KUNIT_ASSERT_NOT_NULL(test, d->pdev);
 	platform_set_drvdata(d->pdev, d);
@@ -807,6 +807,12 @@ static void remove_dev(struct mock_dev *d)
 
 /* ---- all of it ---- */
 
+/* One with a page table, which only kviommu makes. */
+bool mock_is_paging(const struct iommu_domain *domain)
+{
+	return domain && domain->ops == &mock_domain_ops;
+}
+
 struct mock_pte *mock_pte(struct mock_domain *d, u64 iova)
 {
 	return mtree_load(&d->ptes, iova);
@@ -875,6 +881,7 @@ struct mock *mock_create(struct kunit *test, const struct kviommu_model *model)
 	m->test = test;
 	m->fail_map_rc = -EIO;
 	m->mem.fail_rc = -ENOMEM;
+	xa_init(&m->mem.ranges);
 	INIT_LIST_HEAD(&m->domains);
 	m->dev = root_device_register("kviommu-kunit");
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, m->dev);

@@ -16,7 +16,7 @@
 #include "kviommu_private.h"
 
 #define MOCK_IOMMUS	2
-#define MOCK_DEVS	4
+#define MOCK_DEVS	6
 #define MOCK_RESVS	8
 
 /* How guest memory lies in the host's. */
@@ -104,7 +104,8 @@ struct mock_domain {
  * struct mock_dev - a host device, and what its driver does for kviommu
  * @domain: what its IOMMU translates it with
  * @hwpt: attached to this page table of the VMM, 0: none
- * @fail_attach: the next so many attempts to attach a domain fail
+ * @fail_attach: the next so many attempts to attach a domain fail with
+ *		 @fail_attach_rc
  * @fail_hwpt: errno for attaching to a page table of the VMM
  */
 struct mock_dev {
@@ -121,6 +122,7 @@ struct mock_dev {
 	bool bus_master;
 	bool owned;
 	unsigned int fail_attach;
+	int fail_attach_rc;
 	unsigned int attaches;
 	unsigned int hwpt_attaches;
 	int fail_hwpt;
@@ -182,15 +184,16 @@ static inline struct mock_domain *mock_domain(struct iommu_domain *domain)
 	return container_of(domain, struct mock_domain, domain);
 }
 
+bool mock_is_paging(const struct iommu_domain *domain);
 struct mock_pte *mock_pte(struct mock_domain *d, u64 iova);
 unsigned int mock_nr_domains(struct mock *m);
 
 /* Random numbers that are the same in every run. */
-#define mock_seed(test, rnd, seed)				\
-	do {							\
-		prandom_seed_state(rnd, seed);			\
-		kunit_info(test, "seed 0x%llx\n", (u64)(seed));	\
-	} while (0)
+static inline void mock_seed(struct kunit *test, struct rnd_state *rnd, u64 seed)
+{
+	prandom_seed_state(rnd, seed);
+	kunit_info(test, "seed 0x%llx\n", seed);
+}
 
 static inline u32 mock_below(struct rnd_state *rnd, u32 n)
 {

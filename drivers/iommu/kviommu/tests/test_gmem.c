@@ -568,4 +568,5 @@ static struct kunit_suite gmem_suite = {
 	.exit = gmem_exit,
 	.test_cases = gmem_cases,
 };
+
 kunit_test_suite(gmem_suite);

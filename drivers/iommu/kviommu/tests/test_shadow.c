@@ -288,7 +288,7 @@ static void map(struct fixture *f, unsigned int first, unsigned int n, u64 gpa,
 {
 	KUNIT_EXPECT_EQ_MSG(f->m->test, do_map(f, first, n, gpa, prot),
 			    ref_map(f, first, n, gpa, prot, true),
-			    "map of %u pages at page %u, GPA 0x%llx, prot %u",
+			    "%u pages at page %u, GPA 0x%llx, prot %u",
 			    n, first, gpa, prot);
 }
 
@@ -296,7 +296,7 @@ static void unmap(struct fixture *f, unsigned int first, unsigned int n)
 {
 	KUNIT_EXPECT_EQ_MSG(f->m->test, do_unmap(f, first, n),
 			    ref_unmap(f, first, n),
-			    "unmap of %u pages at page %u", n, first);
+			    "%u pages at page %u go", n, first);
 }
 
 /*
@@ -441,6 +441,7 @@ static const struct unmap_case unmap_cases[] = {
 	{ "between two", { { 0, 5 }, { 10, 5 } }, { 5, 5 }, 0 },
 	{ "a gap and a part", { { 10, 5 } }, { 0, 12 }, -ERANGE },
 };
+
 KUNIT_ARRAY_PARAM_DESC(unmap, unmap_cases, name);
 
 static void shadow_unmap_sequences(struct kunit *test)
@@ -521,6 +522,7 @@ static const struct config configs[] = {
 	{ "demand runs, all sizes", MOCK_RUNS, true, PAGE_MASK },
 	{ "demand scattered, 4K", MOCK_SCATTERED, true, SZ_4K },
 };
+
 KUNIT_ARRAY_PARAM_DESC(config, configs, name);
 
 static struct fixture *fixture_config(struct kunit *test, u64 seed)
@@ -540,7 +542,7 @@ static void shadow_map_host_fails(struct kunit *test)
 	add_hostdom(f, 0);
 	add_hostdom(f, 1);
 	map(f, 0, 8, gpa_of(500), KVIOMMU_READ);
-	for (i = 1; ; i += i < 20 ? 1 : 7) {
+	for (i = 1; ; i += i < 12 ? 1 : 89) {
 		f->m->fail_map = i;
 		f->m->fail_map_rc = i & 1 ? -EIO : -ENOMEM;
 		/* 20 pages, a whole chunk, and 13 pages */
@@ -702,7 +704,7 @@ static void shadow_refill_fails(struct kunit *test)
 	add_hostdom(f, 0);
 	add_hostdom(f, 1);
 	map(f, 0, 600, gpa_of(200), KVIOMMU_READ | KVIOMMU_WRITE);
-	for (i = 1; i < 40; i += 3) {
+	for (i = 1; i < 40; i += 9) {
 		gone(f, 100, 400);
 		mock_mem_hole(f->m, gpa_of(100), gpa_of(400), false);
 		f->m->fail_map = i;
@@ -740,7 +742,7 @@ static void shadow_hostdom_late(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_nr_domains(m), 1);
 
 	/* Another one that can't hold it: nothing is left of it. */
-	for (i = 1; ; i += i < 10 ? 1 : 97) {
+	for (i = 1; ; i += i < 6 ? 1 : 211) {
 		m->fail_map = i;
 		again = kviommu_hostdom_get(&f->s, mock_dev_dev(f->dev[1]));
 		if (m->fail_map)
@@ -1027,12 +1029,12 @@ static void random_ops(struct kunit *test, u64 seed, unsigned int steps)
 
 static void shadow_random(struct kunit *test)
 {
-	random_ops(test, 0x5eed0001, 1500);
+	random_ops(test, 0x5eed0001, 1200);
 }
 
 static void shadow_random_again(struct kunit *test)
 {
-	random_ops(test, 0x5eed0002, 1500);
+	random_ops(test, 0x5eed0002, 1200);
 }
 
 static struct kunit_case shadow_cases[] = {
@@ -1064,4 +1066,5 @@ static struct kunit_suite shadow_suite = {
 	.exit = shadow_exit,
 	.test_cases = shadow_cases,
 };
+
 kunit_test_suite(shadow_suite);

@@ -619,4 +619,5 @@ static struct kunit_suite state_suite = {
 	.exit = state_exit,
 	.test_cases = state_cases,
 };
+
 kunit_test_suite(state_suite);
