@@ -391,10 +391,12 @@ EXPORT_SYMBOL_GPL(kviommu_dev_unregister);
 /**
  * kviommu_dev_bind() - a VMM has opened the device
  * @kdev: handle; its DMA ownership is claimed, and it is blocked
+ * @ictx: the VMM's iommufd
  */
-void kviommu_dev_bind(struct kviommu_dev *kdev)
+void kviommu_dev_bind(struct kviommu_dev *kdev, struct iommufd_ctx *ictx)
 {
 	mutex_lock(&kviommu_devs_lock);
+	kdev->ictx = ictx;
 	WRITE_ONCE(kdev->bound, true);
 	mutex_unlock(&kviommu_devs_lock);
 }
@@ -461,6 +463,12 @@ static int attach_locked(struct kviommu_dev *kdev, u32 *pt_id)
 		return rc;
 	}
 
+	if (v->open && kdev->ictx != v->ictx) {
+		dev_warn(kviommu_dev(v),
+			 "%s can't be attached: the vIOMMU is open through another iommufd; give both to one VMM\n",
+			 dev_name(kdev->dev));
+		return -EBUSY;
+	}
 	kdev->pt_id = id;
 	kdev->attached = true;
 	rc = kviommu_group_apply(v, ep->group);
@@ -480,8 +488,8 @@ static int attach_locked(struct kviommu_dev *kdev, u32 *pt_id)
  *
  * The device reaches it only if the vIOMMU says bypass.
  *
- * Return: 0; -ENODEV if the device is not assigned to a vIOMMU; what iommufd
- * said of @pt_id.
+ * Return: 0; -ENODEV if the device is not assigned to a vIOMMU; -EBUSY if that
+ * is open through another iommufd; what iommufd said of @pt_id.
  */
 int kviommu_dev_attach(struct kviommu_dev *kdev, u32 *pt_id)
 {

@@ -62,10 +62,13 @@ void kviommu_group_leave(struct kviommu_endpoint *ep)
 	kfree(g);
 }
 
-/* A member whom the VMM attached takes part; the others have no say. */
+/*
+ * A member whom the VMM attached takes part; the others have no say. A device
+ * that another process has open must not reach this one's guest.
+ */
 static bool takes_part(const struct kviommu_endpoint *ep)
 {
-	return ep->kdev->attached;
+	return ep->kdev->attached && ep->kdev->ictx == ep->viommu->ictx;
 }
 
 static void resolve(struct kviommu *v, struct kviommu_group *g,

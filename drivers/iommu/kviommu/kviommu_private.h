@@ -264,6 +264,7 @@ struct kviommu_target {
  * @ep: the endpoint it was assigned as, or NULL. Changes with both the lock
  *	of the vIOMMU and kviommu_devs_lock held
  * @bound: a VMM has it open; protected by kviommu_devs_lock
+ * @ictx: the VMM's iommufd, to tell VMMs apart; valid while bound
  * @attached: the VMM attached it to @pt_id. This and what follows is protected
  *	      by the lock of the vIOMMU
  * @on_hwpt: it is attached to @pt_id now: bypass
@@ -275,6 +276,7 @@ struct kviommu_dev {
 	const struct kviommu_dev_ops *ops;
 	void *priv;
 	struct kviommu_endpoint *ep;
+	struct iommufd_ctx *ictx;
 	u32 pt_id;
 	bool bound;
 	bool attached;
@@ -452,7 +454,9 @@ struct vhost_task;
  * @pending: bit 0: look at the queue
  * @dead: the process that opened the vIOMMU is gone
  * @polling: it looks at the queue by itself, no notification is needed
- * @window_ns: how long to poll without work, 0: do not start
+ * @poll_asked: it is worth to poll
+ * @misses: how often polling found nothing, one after the other
+ * @skip: reasons to poll that are let go, after that
  * @last_kick: when the guest last had to notify, ns
  */
 struct kviommu_worker {
@@ -462,7 +466,8 @@ struct kviommu_worker {
 	bool dead;
 	bool polling;
 	bool poll_asked;
-	u64 window_ns;
+	unsigned int misses;
+	unsigned int skip;
 	u64 last_kick;
 };
 
@@ -492,6 +497,7 @@ struct kviommu_counters {
  * struct kviommu - one virtual IOMMU: an mdev, and a VFIO device
  * @lock: protects everything below; see the lock order above
  * @open: a VMM has it open
+ * @ictx: its iommufd. Only devices of the same one may use the guest's memory
  * @memory: guest memory is attached
  * @frozen: geometry the guest may have read; what is assigned later must fit
  */
@@ -502,6 +508,7 @@ struct kviommu {
 	struct dentry *debugfs;
 
 	struct mutex lock;
+	struct iommufd_ctx *ictx;
 	bool open;
 	bool memory;
 	struct kviommu_config config;

@@ -19,6 +19,9 @@
 
 #define WORK_PENDING	0
 
+/* One in 2^this occasions to poll is taken, at the least. */
+#define MAX_MISSES	8U
+
 /* Units between two looks at whether somebody else wants the CPU or lock. */
 #define POLL_BATCH	64
 
@@ -37,11 +40,10 @@ static void poll_queue(struct kviommu *v)
 {
 	struct kviommu_worker *w = &v->worker;
 	unsigned int done, total = 0;
-	u64 end, window;
+	u64 end, window = poll_ns(v);
 
 	mutex_lock(&v->lock);
 	w->polling = true;
-	window = w->window_ns;
 	v->model->notify(v, false);
 	mutex_unlock(&v->lock);
 
@@ -60,11 +62,9 @@ static void poll_queue(struct kviommu *v)
 	mutex_lock(&v->lock);
 	w->polling = false;
 	v->count.polled += total;
-	/* Useless polling makes the next one shorter, and then stops it. */
-	if (!total)
-		w->window_ns /= 2;
-	if (w->window_ns < poll_ns(v) / 8)
-		w->window_ns = 0;
+	/* The more often it was useless, the longer until the next try. */
+	w->misses = total ? 0 : min(w->misses + 1, MAX_MISSES);
+	w->skip = BIT(w->misses) - 1;
 	v->model->notify(v, true);
 	mutex_unlock(&v->lock);
 	/* What came before the notifications were on again. */
@@ -115,7 +115,8 @@ int kviommu_worker_start(struct kviommu *v)
 	w->dead = false;
 	w->polling = false;
 	w->poll_asked = false;
-	w->window_ns = 0;
+	w->misses = 0;
+	w->skip = 0;
 	w->last_kick = 0;
 	task = vhost_task_create(worker_fn, worker_killed, v, "kviommu");
 	if (IS_ERR(task))
@@ -176,11 +177,14 @@ void kviommu_worker_kick(struct kviommu *v)
 	if (!max || w->dead)
 		return;
 	now = ktime_get_ns();
-	/* The next one came before polling would have given up: try it. */
+	/* It came before polling would have given up: polling saves the next. */
 	if (now - w->last_kick < max) {
-		w->window_ns = clamp(w->window_ns * 2, max / 4, max);
-		w->poll_asked = true;
-		kviommu_worker_wake(v);
+		if (w->skip) {
+			w->skip--;
+		} else {
+			w->poll_asked = true;
+			kviommu_worker_wake(v);
+		}
 	}
 	w->last_kick = now;
 }

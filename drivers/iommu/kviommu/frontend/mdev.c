@@ -255,6 +255,17 @@ static int kviommu_vfio_open(struct vfio_device *vdev)
 	return kviommu_open(vdev_to_kviommu(vdev));
 }
 
+static int kviommu_vfio_bind(struct vfio_device *vdev,
+			     struct iommufd_ctx *ictx, u32 *out_device_id)
+{
+	struct kviommu *v = vdev_to_kviommu(vdev);
+
+	mutex_lock(&v->lock);
+	v->ictx = ictx;
+	mutex_unlock(&v->lock);
+	return vfio_iommufd_emulated_bind(vdev, ictx, out_device_id);
+}
+
 static void kviommu_vfio_close(struct vfio_device *vdev)
 {
 	kviommu_close(vdev_to_kviommu(vdev));
@@ -301,7 +312,7 @@ static const struct vfio_device_ops kviommu_vfio_ops = {
 	.name		= "kviommu",
 	.init		= kviommu_vfio_init,
 	.release	= kviommu_vfio_release,
-	.bind_iommufd	= vfio_iommufd_emulated_bind,
+	.bind_iommufd	= kviommu_vfio_bind,
 	.unbind_iommufd	= vfio_iommufd_emulated_unbind,
 	.attach_ioas	= kviommu_vfio_attach_ioas,
 	.detach_ioas	= kviommu_vfio_detach_ioas,

@@ -780,7 +780,7 @@ void mock_bind(struct mock_dev *d)
 {
 	if (!d->owned && !(d->peer && d->peer->owned))
 		mock_dev_own(d);
-	kviommu_dev_bind(d->kdev);
+	kviommu_dev_bind(d->kdev, NULL);
 }
 
 /**

@@ -104,7 +104,7 @@ static int kvd_bind_iommufd(struct vfio_device *vdev, struct iommufd_ctx *ictx,
 
 	rc = vfio_iommufd_physical_bind(vdev, ictx, out_device_id);
 	if (!rc)
-		kviommu_dev_bind(to_kvd(vdev)->kdev);
+		kviommu_dev_bind(to_kvd(vdev)->kdev, ictx);
 	return rc;
 }
 
