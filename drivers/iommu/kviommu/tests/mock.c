@@ -535,8 +535,10 @@ static struct iommu_domain *mock_domain_alloc(struct device *dev)
 	struct mock_iommu *iommu = dev_to_mock_iommu(dev);
 	struct mock_domain *d;
 
-	if (iommu->fail_alloc)
+	if (iommu->fail_alloc) {
+		iommu->fail_alloc--;
 		return ERR_PTR(-ENOSPC);
+	}
 	d = kzalloc_obj(*d);
 	if (!d)
 		return NULL;
@@ -772,6 +774,12 @@ struct kviommu_endpoint *mock_assign(struct mock_dev *d, u32 id)
 	return d->kdev->ep;
 }
 
+/* An iommufd is only compared with another one. */
+static struct iommufd_ctx *mock_ictx(struct mock *m)
+{
+	return (struct iommufd_ctx *)m;
+}
+
 /**
  * mock_bind() - a VMM opens the device
  * @d: device, assigned
@@ -780,7 +788,7 @@ void mock_bind(struct mock_dev *d)
 {
 	if (!d->owned && !(d->peer && d->peer->owned))
 		mock_dev_own(d);
-	kviommu_dev_bind(d->kdev, NULL);
+	kviommu_dev_bind(d->kdev, d->other_vmm ? (void *)d : mock_ictx(d->mock));
 }
 
 /**
@@ -823,12 +831,16 @@ unsigned int mock_nr_domains(struct mock *m)
 	return list_count_nodes(&m->domains);
 }
 
-/* What kviommu_open() does, but for the worker: tests call what it would. */
+/*
+ * What bind and kviommu_open() do, but for the worker: tests call what it
+ * would.
+ */
 void mock_open(struct mock *m)
 {
 	struct kviommu *v = &m->v;
 
 	mutex_lock(&v->lock);
+	v->ictx = mock_ictx(m);
 	kviommu_geometry_update(v);
 	v->gmem.demand = v->pin_demand;
 	memset(&v->count, 0, sizeof(v->count));

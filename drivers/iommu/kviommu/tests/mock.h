@@ -67,7 +67,7 @@ struct mock;
 /**
  * struct mock_iommu - an instance of an IOMMU of the host
  * @late: page sizes are known when a device is attached, not before
- * @fail_alloc: it has no domain to give
+ * @fail_alloc: it has no domain to give, for so many times
  */
 struct mock_iommu {
 	struct iommu_device iommu;
@@ -76,7 +76,7 @@ struct mock_iommu {
 	u64 last;
 	bool late;
 	bool coherent;
-	bool fail_alloc;
+	unsigned int fail_alloc;
 	bool registered;
 };
 
@@ -103,6 +103,7 @@ struct mock_domain {
 /**
  * struct mock_dev - a host device, and what its driver does for kviommu
  * @domain: what its IOMMU translates it with
+ * @other_vmm: opened by one that has not the vIOMMU open
  * @hwpt: attached to this page table of the VMM, 0: none
  * @fail_attach: the next so many attempts to attach a domain fail with
  *		 @fail_attach_rc
@@ -119,6 +120,7 @@ struct mock_dev {
 	unsigned int nr_resv;
 	u32 hwpt;
 	bool incoherent;
+	bool other_vmm;
 	bool bus_master;
 	bool owned;
 	unsigned int fail_attach;

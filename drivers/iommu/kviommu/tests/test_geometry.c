@@ -205,12 +205,11 @@ static void geometry_errors(struct kunit *test)
 	struct kviommu_geometry geo;
 	struct mock_dev *d = mock_add_dev(m, 0, NULL);
 
-	m->iommus[0].fail_alloc = true;
+	m->iommus[0].fail_alloc = 1;
 	KUNIT_EXPECT_EQ(test, -ENOSPC,
 			kviommu_geometry_read(mock_dev_dev(d), &geo));
 	KUNIT_EXPECT_NULL(test, geo.resv);
 	/* A private domain has no way for MSIs that the IOMMU translates. */
-	m->iommus[0].fail_alloc = false;
 	mock_add_resv(d, 0x8000000, SZ_1M, IOMMU_RESV_SW_MSI);
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
 			kviommu_geometry_read(mock_dev_dev(d), &geo));

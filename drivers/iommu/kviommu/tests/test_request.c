@@ -190,7 +190,7 @@ static void host_attach_inval(struct machine *m)
 
 static void host_no_domain(struct machine *m)
 {
-	m->g->m->iommus[1].fail_alloc = true;
+	m->g->m->iommus[1].fail_alloc = 1;
 }
 
 static void host_no_bypass(struct machine *m)
@@ -995,6 +995,9 @@ static void request_random(struct kunit *test)
 
 			mock_mem_gone(g->m, page, SZ_4K);
 			mock_mem_hole(g->m, page, SZ_4K, false);
+			mutex_lock(&g->v->lock);
+			kviommu_refill_all(g->v, UINT_MAX);
+			mutex_unlock(&g->v->lock);
 		}
 	}
 	KUNIT_EXPECT_GT(test, seen[OK], 100);

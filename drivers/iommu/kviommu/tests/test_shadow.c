@@ -758,7 +758,7 @@ static void shadow_hostdom_late(struct kunit *test)
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, again);
 	f->hostdom[1] = again;
 	KUNIT_EXPECT_TRUE(test, same(f, true));
-	m->iommus[1].fail_alloc = true;
+	m->iommus[1].fail_alloc = 1;
 	remove_hostdom(f, 1);
 	KUNIT_EXPECT_EQ(test, -ENOSPC,
 			PTR_ERR_OR_ZERO(kviommu_hostdom_get(&f->s,

@@ -25,7 +25,6 @@ enum want {
 struct fixture {
 	struct mock *m;
 	struct kviommu_shadow a, b, broken;
-	bool inited;
 	enum want want[MOCK_DEVS];	/* by endpoint id */
 };
 
@@ -46,6 +45,15 @@ static int model_open(struct kviommu *v)
 
 static void model_nothing(struct kviommu *v)
 {
+}
+
+/* The guest's address spaces end with the VMM. */
+static void model_close(struct kviommu *v)
+{
+	struct fixture *f = to_fixture(v);
+
+	kviommu_shadow_destroy(&f->a);
+	kviommu_shadow_destroy(&f->b);
 }
 
 static void model_leave(struct kviommu *v, struct kviommu_endpoint *ep)
@@ -96,7 +104,7 @@ static const struct kviommu_model test_model = {
 	.init = model_init,
 	.exit = model_nothing,
 	.open = model_open,
-	.close = model_nothing,
+	.close = model_close,
 	.resolve = model_resolve,
 	.leave = model_leave,
 	.quiet = model_quiet,
@@ -105,10 +113,11 @@ static const struct kviommu_model test_model = {
 
 static struct fixture *create(struct kunit *test)
 {
-	struct mock *m = mock_create(test, &test_model);
 	struct fixture *f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
+	struct mock *m;
 
 	KUNIT_ASSERT_NOT_NULL(test, f);
+	m = mock_create(test, &test_model);
 	f->m = m;
 	m->v.model_priv = f;
 	mock_mem_create(m, 1, MOCK_CONTIGUOUS, NULL);
@@ -116,7 +125,6 @@ static struct fixture *create(struct kunit *test)
 	kviommu_shadow_init(&f->b, &m->v.gmem);
 	kviommu_shadow_init(&f->broken, &m->v.gmem);
 	f->broken.broken = true;
-	f->inited = true;
 	KUNIT_ASSERT_EQ(test, 0, kviommu_shadow_map(&f->a, 0x1000, 0x1fff, 0,
 						    KVIOMMU_READ));
 	KUNIT_ASSERT_EQ(test, 0, kviommu_shadow_map(&f->b, 0x5000, 0x5fff, 0,
@@ -130,15 +138,10 @@ static void state_exit(struct kunit *test)
 	struct fixture *f = m ? m->v.model_priv : NULL;
 	unsigned int i;
 
-	if (f && f->inited) {
-		/* Devices first, then what they reach. */
-		for (i = 0; i < m->nr_devs; i++)
-			if (m->devs[i]->kdev && m->devs[i]->kdev->bound)
-				kviommu_dev_unbind(m->devs[i]->kdev);
-		kviommu_shadow_destroy(&f->a);
-		kviommu_shadow_destroy(&f->b);
-		kviommu_shadow_destroy(&f->broken);
-	}
+	/* Devices first, then what they reach. */
+	for (i = 0; f && i < m->nr_devs; i++)
+		if (m->devs[i]->kdev && m->devs[i]->kdev->bound)
+			kviommu_dev_unbind(m->devs[i]->kdev);
 	mock_destroy(m);
 }
 
@@ -328,10 +331,9 @@ static void state_fails_closed(struct kunit *test)
 		set_want(f, d, from[i]);
 		KUNIT_EXPECT_EQ(test, 0, apply(f, d));
 		set_want(f, d, WANT_A);
-		m->iommus[0].fail_alloc = true;
+		m->iommus[0].fail_alloc = 1;
 		KUNIT_EXPECT_EQ(test, -ENOSPC, apply(f, d));
 		expect_state(f, d, KVIOMMU_BLOCKED, NULL);
-		m->iommus[0].fail_alloc = false;
 
 		set_want(f, d, from[i]);
 		KUNIT_EXPECT_EQ(test, 0, apply(f, d));
@@ -547,6 +549,38 @@ static void state_quiet(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, d->kdev->ep->unsafe);
 }
 
+/* A device of one VMM must not reach the memory of another one's guest. */
+static void state_other_vmm(struct kunit *test)
+{
+	struct fixture *f = create(test);
+	struct mock_dev *d = mock_add_dev(f->m, 0, NULL);
+	static const enum want wants[] = { WANT_BYPASS, WANT_CHOSEN_BYPASS, WANT_A };
+	unsigned int i;
+
+	d->other_vmm = true;
+	mock_assign(d, 0);
+	mock_bind(d);
+	/* Attached before the vIOMMU is open */
+	KUNIT_EXPECT_EQ(test, 0, mock_attach(d, GUEST_PT));
+	mock_open(f->m);
+	kviommu_memory(&f->m->v, true);
+	for (i = 0; i < ARRAY_SIZE(wants); i++) {
+		set_want(f, d, wants[i]);
+		KUNIT_EXPECT_EQ(test, 0, apply(f, d));
+		expect_state(f, d, KVIOMMU_BLOCKED, NULL);
+	}
+	kviommu_dev_detach(d->kdev);
+	/* And after that */
+	KUNIT_EXPECT_EQ(test, -EBUSY, mock_attach(d, GUEST_PT));
+	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
+	/* It comes into the right hands. */
+	kviommu_dev_unbind(d->kdev);
+	d->other_vmm = false;
+	mock_bind(d);
+	KUNIT_EXPECT_EQ(test, 0, mock_attach(d, GUEST_PT));
+	expect_state(f, d, KVIOMMU_TRANSLATED, &f->a);
+}
+
 static void state_assign_errors(struct kunit *test)
 {
 	struct fixture *f = create(test);
@@ -562,6 +596,7 @@ static void state_assign_errors(struct kunit *test)
 	}
 	other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, other);
+	other->model_priv = f;
 	mock_init(m, other, &test_model);
 
 	KUNIT_EXPECT_EQ(test, -ENODEV, kviommu_assign(&m->v, "nothing", 1));
@@ -589,9 +624,8 @@ static void state_assign_errors(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, kviommu_assign(&m->v, name[0], 1));
 
 	/* A host that can't be asked */
-	m->iommus[0].fail_alloc = true;
+	m->iommus[0].fail_alloc = 1;
 	KUNIT_EXPECT_EQ(test, -ENOSPC, kviommu_assign(&m->v, name[2], 5));
-	m->iommus[0].fail_alloc = false;
 
 	/* The driver of an assigned device goes. */
 	kviommu_dev_unregister(d[1]->kdev);
@@ -610,6 +644,7 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(state_sharing),
 	KUNIT_CASE(state_vmm),
 	KUNIT_CASE(state_quiet),
+	KUNIT_CASE(state_other_vmm),
 	KUNIT_CASE(state_assign_errors),
 	{ }
 };
