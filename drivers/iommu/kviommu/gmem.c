@@ -18,6 +18,7 @@
 #include <linux/bitmap.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/vmalloc.h>
 
 #include "kviommu_private.h"
 
@@ -49,6 +50,7 @@ void kviommu_gmem_init(struct kviommu_gmem *g,
 		       const struct kviommu_gmem_ops *ops, void *priv)
 {
 	xa_init(&g->chunks);
+	memset(g->recent, 0, sizeof(g->recent));
 	INIT_LIST_HEAD(&g->windows);
 	INIT_LIST_HEAD(&g->stale);
 	INIT_LIST_HEAD(&g->holes);
@@ -63,8 +65,26 @@ static unsigned int page_index(u64 gpa)
 	return (gpa & CHUNK_MASK) >> PAGE_SHIFT;
 }
 
+static struct kviommu_chunk *chunk_find(struct kviommu_gmem *g, u64 gpa)
+{
+	unsigned long index = gpa >> KVIOMMU_CHUNK_SHIFT;
+	struct kviommu_chunk **recent = &g->recent[index % KVIOMMU_RECENT];
+	struct kviommu_chunk *c = *recent;
+
+	if (likely(c && c->gpa >> KVIOMMU_CHUNK_SHIFT == index))
+		return c;
+	c = xa_load(&g->chunks, index);
+	if (c)
+		*recent = c;
+	return c;
+}
+
 static void chunk_free(struct kviommu_gmem *g, struct kviommu_chunk *c)
 {
+	unsigned long index = c->gpa >> KVIOMMU_CHUNK_SHIFT;
+
+	if (g->recent[index % KVIOMMU_RECENT] == c)
+		g->recent[index % KVIOMMU_RECENT] = NULL;
 	xa_erase(&g->chunks, c->gpa >> KVIOMMU_CHUNK_SHIFT);
 	kvfree(c->pages);
 	kvfree(c->by_page);
@@ -212,7 +232,7 @@ struct kviommu_chunk *kviommu_gmem_get(struct kviommu_gmem *g, u64 gpa,
 	struct kviommu_chunk *c;
 	int rc;
 
-	c = xa_load(&g->chunks, gpa >> KVIOMMU_CHUNK_SHIFT);
+	c = chunk_find(g, gpa);
 	if (unlikely(!c)) {
 		c = chunk_create(g, gpa,
 				 !g->demand || len == KVIOMMU_CHUNK_SIZE);
@@ -252,7 +272,7 @@ void kviommu_gmem_put(struct kviommu_gmem *g, u64 gpa, size_t len)
 {
 	struct kviommu_chunk *c;
 
-	c = xa_load(&g->chunks, gpa >> KVIOMMU_CHUNK_SHIFT);
+	c = chunk_find(g, gpa);
 	if (WARN_ON_ONCE(!c || !c->users))
 		return;
 	c->users--;
@@ -273,8 +293,7 @@ EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_put);
  */
 void kviommu_gmem_split(struct kviommu_gmem *g, u64 gpa)
 {
-	struct kviommu_chunk *c = xa_load(&g->chunks,
-					  gpa >> KVIOMMU_CHUNK_SHIFT);
+	struct kviommu_chunk *c = chunk_find(g, gpa);
 
 	if (!WARN_ON_ONCE(!c))
 		c->users++;
@@ -383,38 +402,41 @@ void kviommu_gmem_release(struct kviommu_gmem *g, u64 first, u64 last)
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_release);
 
-/* Copy within a page, through the chunk's pin. */
-static int copy_pinned(struct kviommu_gmem *g, u64 gpa, void *buf, size_t len,
-		       bool write)
+/**
+ * kviommu_gmem_ptr() - where guest memory is, for the CPU
+ * @g: guest memory
+ * @gpa: first byte
+ * @len: bytes
+ * @write: to be written
+ *
+ * For what must not take the detour of a copy; the guest may change it at any
+ * moment. Valid until the lock of the vIOMMU is dropped.
+ *
+ * Return: NULL if it is no (writable) guest memory, is not in one page, or if
+ * pins are on demand.
+ */
+void *kviommu_gmem_ptr(struct kviommu_gmem *g, u64 gpa, size_t len, bool write)
 {
 	struct kviommu_chunk *c;
 	struct page *page;
-	void *va;
-	int rc;
 
-	c = xa_load(&g->chunks, gpa >> KVIOMMU_CHUNK_SHIFT);
+	if (offset_in_page(gpa) + len > PAGE_SIZE || g->demand)
+		return NULL;
+	c = chunk_find(g, gpa);
 	if (unlikely(!c)) {
 		c = chunk_create(g, gpa, true);
 		if (IS_ERR(c))
-			return PTR_ERR(c);
+			return NULL;
 	}
-	if (unlikely(c->by_page)) {
-		rc = page_pin(g, c, page_index(gpa), write);
-		if (rc) {
-			if (chunk_unused(c))
-				chunk_free(g, c);
-			return rc;
-		}
+	if (c->base != NOT_CONTIGUOUS)
+		return phys_to_virt(c->base) + (gpa & CHUNK_MASK);
+	if (unlikely(c->by_page) && page_pin(g, c, page_index(gpa), write)) {
+		if (chunk_unused(c))
+			chunk_free(g, c);
+		return NULL;
 	}
-	page = c->base != NOT_CONTIGUOUS ?
-		pfn_to_page(PHYS_PFN(c->base) + page_index(gpa)) :
-		c->pages[page_index(gpa)];
-	va = page_address(page) + offset_in_page(gpa);
-	if (write)
-		memcpy(va, buf, len);
-	else
-		memcpy(buf, va, len);
-	return 0;
+	page = c->pages[page_index(gpa)];
+	return page_address(page) + offset_in_page(gpa);
 }
 
 /**
@@ -437,14 +459,17 @@ int kviommu_gmem_copy(struct kviommu_gmem *g, u64 gpa, void *buf, size_t len,
 		return -EFAULT;
 	while (len) {
 		size_t n = min_t(size_t, len, PAGE_SIZE - offset_in_page(gpa));
+		void *va = kviommu_gmem_ptr(g, gpa, n, write);
 		int rc;
 
-		if (g->demand)
+		if (va) {
+			memcpy(write ? va : buf, write ? buf : va, n);
+		} else {
+			/* It has the last word on what is guest memory. */
 			rc = g->ops->rw(g->priv, gpa, buf, n, write);
-		else
-			rc = copy_pinned(g, gpa, buf, n, write);
-		if (rc)
-			return rc;
+			if (rc)
+				return rc;
+		}
 		gpa += n;
 		buf += n;
 		len -= n;
@@ -464,9 +489,46 @@ void kviommu_window_init(struct kviommu_window *w, u64 gpa, size_t len)
 	INIT_LIST_HEAD(&w->node);
 	w->gpa = gpa;
 	w->len = len;
-	w->pages = NULL;
+	w->va = NULL;
 }
-EXPORT_SYMBOL_IF_KUNIT(kviommu_window_init);
+
+static unsigned int window_pages(const struct kviommu_window *w)
+{
+	return DIV_ROUND_UP(offset_in_page(w->gpa) + w->len, PAGE_SIZE);
+}
+
+static void window_unpin(struct kviommu_gmem *g, struct kviommu_window *w,
+			 unsigned int n)
+{
+	u64 gpa = w->gpa & PAGE_MASK;
+
+	g->pinned -= (u64)n << PAGE_SHIFT;
+	for (; n--; gpa += PAGE_SIZE)
+		g->ops->unpin(g->priv, gpa, 1);
+}
+
+static int window_pin(struct kviommu_gmem *g, struct kviommu_window *w,
+		      struct page **pages)
+{
+	unsigned int n = window_pages(w), i;
+	u64 gpa = w->gpa & PAGE_MASK;
+	int rc = 0;
+
+	for (i = 0; i < n && !rc; i++, gpa += PAGE_SIZE) {
+		rc = g->ops->pin(g->priv, gpa, 1, true, &pages[i]);
+		if (!rc)
+			g->pinned += PAGE_SIZE;
+	}
+	if (!rc) {
+		w->va = vmap(pages, n, VM_MAP, PAGE_KERNEL);
+		if (w->va)
+			return 0;
+		rc = -ENOMEM;
+		i++;
+	}
+	window_unpin(g, w, i - 1);
+	return rc;
+}
 
 /**
  * kviommu_window_get() - pin a window, if it is not
@@ -480,39 +542,25 @@ EXPORT_SYMBOL_IF_KUNIT(kviommu_window_init);
  */
 int kviommu_window_get(struct kviommu_gmem *g, struct kviommu_window *w)
 {
-	u64 first = w->gpa & PAGE_MASK, end;
 	struct page **pages;
-	unsigned int n, i;
-	int rc = 0;
+	u64 end;
+	int rc;
 
-	if (likely(w->pages))
+	if (likely(w->va))
 		return 0;
 	if (check_add_overflow(w->gpa, (u64)w->len, &end))
 		return -EFAULT;
-	n = DIV_ROUND_UP(end - first, PAGE_SIZE);
-	pages = kcalloc(n, sizeof(*pages), GFP_KERNEL_ACCOUNT);
+	pages = kcalloc(window_pages(w), sizeof(*pages), GFP_KERNEL_ACCOUNT);
 	if (!pages)
 		return -ENOMEM;
-	for (i = 0; i < n; i++) {
-		rc = g->ops->pin(g->priv, first + ((u64)i << PAGE_SHIFT), 1,
-				 true, &pages[i]);
-		if (rc)
-			break;
-	}
-	if (rc) {
-		while (i--)
-			g->ops->unpin(g->priv, first + ((u64)i << PAGE_SHIFT),
-				      1);
-		kfree(pages);
+	rc = window_pin(g, w, pages);
+	kfree(pages);
+	if (rc)
 		return rc;
-	}
-	g->pinned += (u64)n << PAGE_SHIFT;
-	w->pages = pages;
-	w->npages = n;
+	w->va += offset_in_page(w->gpa);
 	list_add(&w->node, &g->windows);
 	return 0;
 }
-EXPORT_SYMBOL_IF_KUNIT(kviommu_window_get);
 
 /**
  * kviommu_window_put() - unpin a window, if it is pinned
@@ -521,29 +569,10 @@ EXPORT_SYMBOL_IF_KUNIT(kviommu_window_get);
  */
 void kviommu_window_put(struct kviommu_gmem *g, struct kviommu_window *w)
 {
-	u64 first = w->gpa & PAGE_MASK;
-	unsigned int i;
-
-	if (!w->pages)
+	if (!w->va)
 		return;
-	for (i = 0; i < w->npages; i++)
-		g->ops->unpin(g->priv, first + ((u64)i << PAGE_SHIFT), 1);
-	g->pinned -= (u64)w->npages << PAGE_SHIFT;
-	kfree(w->pages);
-	w->pages = NULL;
+	vunmap((void *)((unsigned long)w->va & PAGE_MASK));
+	w->va = NULL;
+	window_unpin(g, w, window_pages(w));
 	list_del_init(&w->node);
 }
-EXPORT_SYMBOL_IF_KUNIT(kviommu_window_put);
-
-/**
- * kviommu_window_ptr() - where a part of a pinned window is
- * @w: the window, pinned
- * @offset: bytes from its start; what is read there must not cross a page
- */
-void *kviommu_window_ptr(const struct kviommu_window *w, size_t offset)
-{
-	size_t pos = offset_in_page(w->gpa) + offset;
-
-	return page_address(w->pages[pos >> PAGE_SHIFT]) + offset_in_page(pos);
-}
-EXPORT_SYMBOL_IF_KUNIT(kviommu_window_ptr);

@@ -50,6 +50,9 @@ struct seq_file;
 #define KVIOMMU_CHUNK_SIZE	BIT(KVIOMMU_CHUNK_SHIFT)
 #define KVIOMMU_CHUNK_PAGES	(KVIOMMU_CHUNK_SIZE >> PAGE_SHIFT)
 
+/* Requests come from few buffers, and map pages that are near each other. */
+#define KVIOMMU_RECENT		8
+
 /**
  * struct kviommu_gmem_ops - where guest pages come from
  * @pin: pin @npages writable or read-only pages from @gpa; 0 or an errno
@@ -66,6 +69,7 @@ struct kviommu_gmem_ops {
 /**
  * struct kviommu_gmem - the pinned part of the guest's memory
  * @chunks: GPA >> KVIOMMU_CHUNK_SHIFT -> struct kviommu_chunk
+ * @recent: of those, some that were used last, by index modulo the size
  * @windows: ranges pinned for the CPU's own use
  * @stale: shadows with unmaps that were not flushed yet
  * @holes: shadows that wait for memory to come back
@@ -76,6 +80,7 @@ struct kviommu_gmem_ops {
  */
 struct kviommu_gmem {
 	struct xarray chunks;
+	struct kviommu_chunk *recent[KVIOMMU_RECENT];
 	struct list_head windows;
 	struct list_head stale;
 	struct list_head holes;
@@ -89,14 +94,13 @@ struct kviommu_gmem {
  * struct kviommu_window - guest memory the CPU reads and writes in place
  * @gpa: first byte
  * @len: bytes
- * @pages: NULL until it is used, and again when the memory went away
+ * @va: where it is; NULL until it is used, and again when the memory went away
  */
 struct kviommu_window {
 	struct list_head node;
 	u64 gpa;
 	size_t len;
-	struct page **pages;
-	unsigned int npages;
+	void *va;
 };
 
 struct kviommu_chunk;
@@ -111,12 +115,12 @@ size_t kviommu_gmem_run(const struct kviommu_chunk *chunk, u64 gpa,
 			size_t max, phys_addr_t *pa);
 bool kviommu_gmem_busy(struct kviommu_gmem *g, u64 *first, u64 *last);
 void kviommu_gmem_release(struct kviommu_gmem *g, u64 first, u64 last);
+void *kviommu_gmem_ptr(struct kviommu_gmem *g, u64 gpa, size_t len, bool write);
 int kviommu_gmem_copy(struct kviommu_gmem *g, u64 gpa, void *buf, size_t len,
 		      bool write);
 void kviommu_window_init(struct kviommu_window *w, u64 gpa, size_t len);
 int kviommu_window_get(struct kviommu_gmem *g, struct kviommu_window *w);
 void kviommu_window_put(struct kviommu_gmem *g, struct kviommu_window *w);
-void *kviommu_window_ptr(const struct kviommu_window *w, size_t offset);
 
 /* ---- shadow (shadow.c) ---- */
 

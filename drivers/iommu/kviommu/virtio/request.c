@@ -245,9 +245,9 @@ static u8 do_unmap(struct kviommu_virtio *vi,
 
 /* 5.13.6.7 and 5.13.6.8 */
 static u8 do_probe(struct kviommu_virtio *vi,
-		   const struct virtio_iommu_req_probe *req, u8 *properties)
+		   const struct virtio_iommu_req_probe *req)
 {
-	struct virtio_iommu_probe_resv_mem *p = (void *)properties;
+	struct virtio_iommu_probe_resv_mem *p = (void *)vi->properties;
 	struct kviommu_endpoint *ep;
 	bool msi = false;
 	unsigned int i;
@@ -297,8 +297,7 @@ static size_t request_size(struct kviommu_virtio *vi, u8 type)
 	}
 }
 
-static u8 dispatch(struct kviommu_virtio *vi, const struct kviommu_chain *c,
-		   u8 *properties)
+static u8 dispatch(struct kviommu_virtio *vi, const struct kviommu_chain *c)
 {
 	switch (c->req.type) {
 	case VIRTIO_IOMMU_T_ATTACH:
@@ -310,8 +309,28 @@ static u8 dispatch(struct kviommu_virtio *vi, const struct kviommu_chain *c,
 	case VIRTIO_IOMMU_T_UNMAP:
 		return do_unmap(vi, &c->unmap);
 	default:
-		return do_probe(vi, &c->probe, properties);
+		return do_probe(vi, &c->probe);
 	}
+}
+
+/* Where the tail is: behind the properties of a PROBE, else at the start. */
+static size_t tail_offset(const struct kviommu_chain *c, u8 type)
+{
+	if (type != VIRTIO_IOMMU_T_PROBE)
+		return 0;
+	return min_t(u64, c->nwrite - sizeof(struct virtio_iommu_req_tail),
+		     KVIOMMU_PROBE_SIZE);
+}
+
+static u8 status(struct kviommu_virtio *vi, const struct kviommu_chain *c,
+		 size_t size, size_t room)
+{
+	if (c->nread != size)
+		return VIRTIO_IOMMU_S_IOERR;
+	/* 5.13.6.7.2 */
+	if (c->req.type == VIRTIO_IOMMU_T_PROBE && room < KVIOMMU_PROBE_SIZE)
+		return VIRTIO_IOMMU_S_INVAL;
+	return dispatch(vi, c);
 }
 
 /**
@@ -320,51 +339,51 @@ static u8 dispatch(struct kviommu_virtio *vi, const struct kviommu_chain *c,
  * @vq: request queue
  * @c: the chain just taken from it
  *
+ * Nothing is done that its driver could not be told the end of.
+ *
  * Return: bytes written; 0 if there is no place for a status, or the type is
  * not known (5.13.6.2).
  */
 u32 kviommu_virtio_request(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 			   struct kviommu_chain *c)
 {
-	struct virtio_iommu_req_tail tail = { VIRTIO_IOMMU_S_DEVERR };
-	struct kviommu_counters *count = &vi->v->count;
+	struct virtio_iommu_req_tail tail = { VIRTIO_IOMMU_S_DEVERR }, *at;
 	u8 type = c->nread >= sizeof(c->req) ? c->req.type : 0;
-	size_t size = request_size(vi, type), room = 0;
-	u8 properties[KVIOMMU_PROBE_SIZE];
+	struct kviommu_counters *count = &vi->v->count;
+	size_t size = request_size(vi, type), room;
 
 	count->req[size ? type : 0]++;
 	if (!size) {
 		count->err[VIRTIO_IOMMU_S_UNSUPP]++;
 		goto unanswered;
 	}
-	/* The tail of a PROBE stands behind its properties. */
-	if (type == VIRTIO_IOMMU_T_PROBE && c->nwrite >= sizeof(tail)) {
-		room = min_t(u64, c->nwrite - sizeof(tail), sizeof(properties));
-		memset(properties, 0, sizeof(properties));
+	if (c->nwrite < sizeof(tail))
+		goto no_room;
+	room = tail_offset(c, type);
+	if (room) {
+		memset(vi->properties, 0, sizeof(vi->properties));
+		if (kviommu_vq_write(vi, vq, c, 0, vi->properties, room))
+			goto no_room;
 	}
-	/* Nothing is done that its driver could not be told the end of. */
-	if (c->nwrite < sizeof(tail) ||
-	    kviommu_vq_write(vi, vq, c, 0, properties, room) ||
-	    kviommu_vq_write(vi, vq, c, room, &tail, sizeof(tail))) {
-		count->err[VIRTIO_IOMMU_S_IOERR]++;
-		goto unanswered;
-	}
+	at = kviommu_vq_ptr(vi, vq, c, room, sizeof(tail));
+	if (unlikely(!at) &&
+	    kviommu_vq_write(vi, vq, c, room, &tail, sizeof(tail)))
+		goto no_room;
 
-	if (c->nread != size)
-		tail.status = VIRTIO_IOMMU_S_IOERR;
-	else if (type == VIRTIO_IOMMU_T_PROBE && room < sizeof(properties))
-		tail.status = VIRTIO_IOMMU_S_INVAL;	/* 5.13.6.7.2 */
+	tail.status = status(vi, c, size, room);
+	if (room && !tail.status)
+		kviommu_vq_write(vi, vq, c, 0, vi->properties, room);
+	if (likely(at))
+		*at = tail;
 	else
-		tail.status = dispatch(vi, c, properties);
-
-	if (!tail.status && room)
-		kviommu_vq_write(vi, vq, c, 0, properties, room);
-	kviommu_vq_write(vi, vq, c, room, &tail, sizeof(tail));
+		kviommu_vq_write(vi, vq, c, room, &tail, sizeof(tail));
 	count->err[tail.status]++;
 	trace_kviommu_request(kviommu_dev(vi->v), type, tail.status,
 			      room + sizeof(tail));
 	return room + sizeof(tail);
 
+no_room:
+	count->err[VIRTIO_IOMMU_S_IOERR]++;
 unanswered:
 	trace_kviommu_request(kviommu_dev(vi->v), type, -1, 0);
 	return 0;

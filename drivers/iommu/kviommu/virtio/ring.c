@@ -18,17 +18,17 @@
 /* The rings are little endian, and indexes are read and written whole. */
 static u16 ring_get16(const struct kviommu_window *w, size_t offset)
 {
-	return le16_to_cpu(READ_ONCE(*(__le16 *)kviommu_window_ptr(w, offset)));
+	return le16_to_cpu(READ_ONCE(*(__le16 *)(w->va + offset)));
 }
 
 static void ring_set16(const struct kviommu_window *w, size_t offset, u16 val)
 {
-	WRITE_ONCE(*(__le16 *)kviommu_window_ptr(w, offset), cpu_to_le16(val));
+	WRITE_ONCE(*(__le16 *)(w->va + offset), cpu_to_le16(val));
 }
 
 static void ring_set32(const struct kviommu_window *w, size_t offset, u32 val)
 {
-	WRITE_ONCE(*(__le32 *)kviommu_window_ptr(w, offset), cpu_to_le32(val));
+	WRITE_ONCE(*(__le32 *)(w->va + offset), cpu_to_le32(val));
 }
 
 #define AVAIL_FLAGS	offsetof(struct vring_avail, flags)
@@ -60,7 +60,7 @@ int kviommu_vq_ready(struct kviommu_virtio *vi, struct kviommu_vq *vq)
 {
 	struct kviommu_gmem *g = &vi->v->gmem;
 
-	if (likely(vq->desc.pages && vq->driver.pages && vq->device.pages))
+	if (likely(vq->desc.va && vq->driver.va && vq->device.va))
 		return 0;
 	if (kviommu_window_get(g, &vq->desc) ||
 	    kviommu_window_get(g, &vq->driver) ||
@@ -109,12 +109,35 @@ static const char *desc_error(u16 flags, bool in_table, bool writing)
 	return NULL;
 }
 
+/* The largest request but PROBE, in words; a copy of known size is cheap. */
+#define COPY_WORDS	5
+
+struct words {
+	u64 word[COPY_WORDS];
+} __packed __aligned(1);
+
+static_assert(offsetof(struct virtio_iommu_req_map, tail) <=
+	      sizeof(struct words));
+
 /* Keep a readable part: copy what the largest request needs. */
 static int add_readable(struct kviommu_virtio *vi, struct kviommu_chain *c,
 			u64 gpa, u32 len)
 {
 	u32 n = 0;
 	int rc = 0;
+
+	/* One buffer with all of it is what drivers send: copy by words. */
+	if (!c->nread && len <= COPY_WORDS * sizeof(u64)) {
+		const struct words *va;
+
+		va = kviommu_gmem_ptr(&vi->v->gmem, gpa, sizeof(*va), false);
+		if (va) {
+			*(struct words *)c->buf = *va;
+			barrier();
+			c->nread = len;
+			return 0;
+		}
+	}
 
 	if (c->nread < sizeof(c->buf))
 		n = min_t(u64, len, sizeof(c->buf) - c->nread);
@@ -152,8 +175,7 @@ static int walk_chain(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		if (i >= entries)
 			return fail(vi, "a descriptor index is out of range");
 		if (!in_table)
-			desc = *(struct vring_desc *)
-				kviommu_window_ptr(&vq->desc, i * sizeof(desc));
+			desc = ((struct vring_desc *)vq->desc.va)[i];
 		else if (kviommu_gmem_copy(&vi->v->gmem,
 					   table + i * sizeof(desc), &desc,
 					   sizeof(desc), false))
@@ -319,6 +341,25 @@ bool kviommu_vq_notify(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 	/* The driver writes its index, then looks whether to notify. */
 	smp_mb();
 	return kviommu_vq_pending(vq);
+}
+
+/**
+ * kviommu_vq_ptr() - where a part of the writable part of a chain is
+ * @vi: model
+ * @vq: queue the chain was taken from last
+ * @c: chain
+ * @offset: bytes into its writable part
+ * @len: bytes
+ *
+ * Return: NULL where only kviommu_vq_write() will do, if that.
+ */
+void *kviommu_vq_ptr(struct kviommu_virtio *vi, struct kviommu_vq *vq,
+		     const struct kviommu_chain *c, u64 offset, size_t len)
+{
+	if (c->nsegs != 1 || offset + len > vq->segs[0].len)
+		return NULL;
+	return kviommu_gmem_ptr(&vi->v->gmem, vq->segs[0].gpa + offset, len,
+				true);
 }
 
 /**

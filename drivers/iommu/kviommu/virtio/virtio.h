@@ -102,10 +102,13 @@ struct kviommu_vdomain {
 	struct kviommu_shadow shadow;
 };
 
+#define KVIOMMU_PROBE_SIZE	512
+
 /**
  * struct kviommu_virtio - state of the model; protected by kviommu::lock
  * @stale: the guest reset the device; its domains wait for the endpoints to
  *	   be quiet, or for the next driver
+ * @properties: what a PROBE is answered with
  */
 struct kviommu_virtio {
 	struct kviommu *v;
@@ -122,9 +125,8 @@ struct kviommu_virtio {
 	struct kviommu_vq vq[KVIOMMU_NR_VQS];
 	struct xarray domains;
 	u32 nr_domains;
+	u8 properties[KVIOMMU_PROBE_SIZE];
 };
-
-#define KVIOMMU_PROBE_SIZE	512
 
 static inline bool kviommu_virtio_has(const struct kviommu_virtio *vi,
 				      unsigned int bit)
@@ -151,6 +153,8 @@ void kviommu_vq_put(struct kviommu_vq *vq, u16 head, u32 written);
 void kviommu_vq_publish(struct kviommu_virtio *vi, struct kviommu_vq *vq);
 bool kviommu_vq_notify(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		       bool on);
+void *kviommu_vq_ptr(struct kviommu_virtio *vi, struct kviommu_vq *vq,
+		     const struct kviommu_chain *c, u64 offset, size_t len);
 int kviommu_vq_write(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		     const struct kviommu_chain *c, u64 offset,
 		     const void *buf, size_t len);
