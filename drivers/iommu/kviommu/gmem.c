@@ -491,6 +491,7 @@ void kviommu_window_init(struct kviommu_window *w, u64 gpa, size_t len)
 	w->len = len;
 	w->va = NULL;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_window_init);
 
 static unsigned int window_pages(const struct kviommu_window *w)
 {
@@ -561,6 +562,7 @@ int kviommu_window_get(struct kviommu_gmem *g, struct kviommu_window *w)
 	list_add(&w->node, &g->windows);
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_window_get);
 
 /**
  * kviommu_window_put() - unpin a window, if it is pinned
@@ -576,3 +578,4 @@ void kviommu_window_put(struct kviommu_gmem *g, struct kviommu_window *w)
 	window_unpin(g, w, window_pages(w));
 	list_del_init(&w->node);
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_window_put);

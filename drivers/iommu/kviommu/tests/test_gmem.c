@@ -334,9 +334,12 @@ static void gmem_window(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, g->pinned, 3 * PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, 0, kviommu_window_get(g, &w));
 	KUNIT_EXPECT_EQ(test, m->mem.pinned, 3 * PAGE_SIZE);
-	for (i = 0; i < 3 * PAGE_SIZE - 2; i += 97)
-		KUNIT_EXPECT_PTR_EQ(test, kviommu_window_ptr(&w, i),
-				    mock_mem_ptr(m, w.gpa + i));
+	for (i = 0; i < 3 * PAGE_SIZE - 2; i += 97) {
+		*(u8 *)mock_mem_ptr(m, w.gpa + i) = i + 1;
+		KUNIT_EXPECT_EQ(test, *(u8 *)(w.va + i), (u8)(i + 1));
+		*(u8 *)(w.va + i) = 0x7f;
+		KUNIT_EXPECT_EQ(test, *(u8 *)mock_mem_ptr(m, w.gpa + i), 0x7f);
+	}
 
 	/* The pin of the window and that of a chunk are two. */
 	get(m, CHUNK, PAGE_SIZE, true, CHUNK);
@@ -347,18 +350,18 @@ static void gmem_window(struct kunit *test)
 	/* Not touched by what goes away beside it. */
 	kviommu_gmem_release(g, 0, CHUNK - PAGE_SIZE - 1);
 	kviommu_gmem_release(g, CHUNK + 2 * PAGE_SIZE, CHUNK + 2 * PAGE_SIZE);
-	KUNIT_EXPECT_NOT_NULL(test, w.pages);
+	KUNIT_EXPECT_NOT_NULL(test, w.va);
 	KUNIT_EXPECT_EQ(test, m->mem.pinned, 4 * PAGE_SIZE);
 	/* But by a byte of its pages. */
 	kviommu_gmem_release(g, CHUNK + 2 * PAGE_SIZE - 1,
 			     CHUNK + 2 * PAGE_SIZE - 1);
-	KUNIT_EXPECT_NULL(test, w.pages);
+	KUNIT_EXPECT_NULL(test, w.va);
 	KUNIT_EXPECT_EQ(test, m->mem.pinned, PAGE_SIZE);
 	KUNIT_EXPECT_EQ(test, 0, kviommu_window_get(g, &w));
 	kviommu_window_put(g, &w);
 	kviommu_window_put(g, &w);
 	kviommu_gmem_release(g, 0, U64_MAX);
-	KUNIT_EXPECT_NULL(test, other.pages);
+	KUNIT_EXPECT_NULL(test, other.va);
 	KUNIT_EXPECT_EQ(test, g->pinned, 0);
 }
 
@@ -372,7 +375,7 @@ static void gmem_window_bad(struct kunit *test)
 	mock_mem_readonly(m, 5 * PAGE_SIZE, PAGE_SIZE, true);
 	kviommu_window_init(&w, 0, 2 * PAGE_SIZE + 1);
 	KUNIT_EXPECT_EQ(test, -ENOENT, kviommu_window_get(g, &w));
-	KUNIT_EXPECT_NULL(test, w.pages);
+	KUNIT_EXPECT_NULL(test, w.va);
 	KUNIT_EXPECT_EQ(test, m->mem.pinned, 0);
 	/* The device writes what it works on in place. */
 	kviommu_window_init(&w, 5 * PAGE_SIZE, 16);

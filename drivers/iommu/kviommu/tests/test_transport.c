@@ -623,7 +623,7 @@ static void transport_fuzz(struct kunit *test)
 			KUNIT_EXPECT_TRUE(test, is_power_of_2(vq->size));
 			KUNIT_EXPECT_LE(test, vq->size, q ? 256 : 1024);
 			if (!vq->enabled)
-				KUNIT_EXPECT_NULL(test, vq->desc.pages);
+				KUNIT_EXPECT_NULL(test, vq->desc.va);
 		}
 		KUNIT_EXPECT_EQ(test, g->v->gmem.pinned, g->m->mem.pinned);
 		if (test->status != KUNIT_SUCCESS) {
