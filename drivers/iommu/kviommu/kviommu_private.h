@@ -151,6 +151,8 @@ struct kviommu_extent {
  * @filled: it has the mappings of the shadow
  * @gather: what was unmapped and not flushed from the IOTLB yet
  * @stale_first: lowest IOVA of that, @stale_last highest; first > last if none
+ * @late_iova: what is to be unmapped with the next thing that is not adjacent
+ * @late_size: bytes of that, 0 if nothing is
  */
 struct kviommu_hostdom {
 	struct list_head node;
@@ -164,6 +166,8 @@ struct kviommu_hostdom {
 	struct iommu_iotlb_gather gather;
 	u64 stale_first;
 	u64 stale_last;
+	u64 late_iova;
+	u64 late_size;
 };
 
 /**
@@ -511,7 +515,7 @@ struct kviommu {
 	void *model_priv;
 	struct dentry *debugfs;
 
-	struct mutex lock;
+	struct mutex lock;		/* protects all of this, see above */
 	struct iommufd_ctx *ictx;
 	bool open;
 	bool memory;

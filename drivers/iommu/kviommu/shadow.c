@@ -153,19 +153,20 @@ static void extent_set_absent(struct kviommu_shadow *s,
 
 /* ---- host domains ---- */
 
-static void hostdom_unmap(struct kviommu_hostdom *h, u64 iova, u64 size)
+/* Do what hostdom_unmap() has put off. */
+static void hostdom_unmap_late(struct kviommu_hostdom *h)
 {
+	u64 iova = h->late_iova, size = h->late_size;
 	size_t done;
 
-	if (!size || !h->filled)
+	if (!size)
 		return;
+	h->late_size = 0;
 	/* Queued: don't flush for each range, hostdom_flush() does for all. */
 	h->gather.queued = true;
 	done = iommu_unmap_fast(h->domain, iova, size, &h->gather);
 	h->stale_first = min(h->stale_first, iova);
 	h->stale_last = max(h->stale_last, iova + size - 1);
-	if (list_empty(&h->shadow->stale))
-		list_add(&h->shadow->stale, &h->shadow->gmem->stale);
 	if (likely(done == size))
 		return;
 	/*
@@ -177,8 +178,31 @@ static void hostdom_unmap(struct kviommu_hostdom *h, u64 iova, u64 size)
 	h->shadow->broken = true;
 }
 
+/*
+ * Unmap whole pieces. Guests take away adjacent mappings one by one, so what is
+ * adjacent is gathered and goes with one call: at the latest in hostdom_flush(),
+ * and before anything is mapped.
+ */
+static void hostdom_unmap(struct kviommu_hostdom *h, u64 iova, u64 size)
+{
+	struct kviommu_shadow *s = h->shadow;
+
+	if (!size || !h->filled)
+		return;
+	if (h->late_size && h->late_iova + h->late_size == iova) {
+		h->late_size += size;
+		return;
+	}
+	hostdom_unmap_late(h);
+	h->late_iova = iova;
+	h->late_size = size;
+	if (list_empty(&s->stale))
+		list_add(&s->stale, &s->gmem->stale);
+}
+
 static void hostdom_flush(struct kviommu_hostdom *h)
 {
+	hostdom_unmap_late(h);
 	if (h->stale_first > h->stale_last)
 		return;
 	h->gather.queued = false;
@@ -219,6 +243,7 @@ static int hostdom_map(struct kviommu_hostdom *h, u64 iova,
 
 	if (!h->filled)
 		return 0;
+	hostdom_unmap_late(h);
 	while (done < len) {
 		phys_addr_t pa;
 		size_t n = kviommu_gmem_run(c, gpa + done, len - done, &pa);

@@ -131,9 +131,14 @@ static void drop_shadow(struct kviommu_shadow *s, u32 id, void *arg)
 void kviommu_flush_all(struct kviommu *v)
 {
 	struct kviommu_shadow *s, *tmp;
+	bool broken = false;
 
-	list_for_each_entry_safe(s, tmp, &v->gmem.stale, stale)
+	list_for_each_entry_safe(s, tmp, &v->gmem.stale, stale) {
 		kviommu_shadow_flush(s);
+		broken |= s->broken;
+	}
+	if (unlikely(broken))
+		kviommu_apply_all(v);
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_flush_all);
 

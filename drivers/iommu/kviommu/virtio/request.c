@@ -5,6 +5,8 @@
  * A request is copied once, checked whole, and then done or not: on any status
  * but S_OK nothing is changed. Section numbers are of virtio 1.3.
  */
+#include <linux/unaligned.h>
+
 #include <trace/events/kviommu.h>
 
 #include "virtio.h"
@@ -213,7 +215,7 @@ static u8 unmap_status(struct kviommu_virtio *vi,
 	u64 before;
 	int rc;
 
-	if (memchr_inv(req->reserved, 0, sizeof(req->reserved)))
+	if (get_unaligned((const u32 *)req->reserved))
 		return VIRTIO_IOMMU_S_INVAL;
 	if (!range_ok(vi, first, last) ||
 	    !domain_in_range(vi, le32_to_cpu(req->domain)))
@@ -226,8 +228,6 @@ static u8 unmap_status(struct kviommu_virtio *vi,
 	before = d->shadow.nr_mappings;
 	rc = kviommu_shadow_unmap(&d->shadow, first, last);
 	vi->v->nr_mappings -= before - d->shadow.nr_mappings;
-	if (unlikely(d->shadow.broken))
-		kviommu_apply_all(vi->v);
 	return status_of(rc);
 }
 

@@ -158,6 +158,7 @@ static int walk_chain(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		      struct kviommu_chain *c)
 {
 	unsigned int left = vq->size, entries = vq->size;
+	const struct vring_desc *descs = vq->desc.va;
 	bool in_table = false;
 	u16 i = c->head;
 	u64 table = 0;
@@ -174,8 +175,8 @@ static int walk_chain(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 
 		if (i >= entries)
 			return fail(vi, "a descriptor index is out of range");
-		if (!in_table)
-			desc = ((struct vring_desc *)vq->desc.va)[i];
+		if (likely(descs))
+			desc = descs[i];
 		else if (kviommu_gmem_copy(&vi->v->gmem,
 					   table + i * sizeof(desc), &desc,
 					   sizeof(desc), false))
@@ -199,6 +200,8 @@ static int walk_chain(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 				return fail(vi, "an indirect table is outside of guest memory");
 			in_table = true;
 			table = addr;
+			descs = kviommu_gmem_ptr(&vi->v->gmem, addr, len,
+						 false);
 			entries = len / sizeof(desc);
 			i = 0;
 			continue;

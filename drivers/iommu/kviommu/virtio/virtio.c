@@ -21,7 +21,14 @@ static struct kviommu_virtio *priv(struct kviommu *v)
 struct kviommu_vdomain *kviommu_virtio_domain(struct kviommu_virtio *vi,
 					      u32 id)
 {
-	return xa_load(&vi->domains, id);
+	struct kviommu_vdomain *d = vi->recent;
+
+	if (likely(d && d->id == id))
+		return d;
+	d = xa_load(&vi->domains, id);
+	if (d)
+		vi->recent = d;
+	return d;
 }
 
 /**
@@ -67,6 +74,8 @@ void kviommu_virtio_domain_put(struct kviommu_virtio *vi,
 	if (--d->endpoints)
 		return;
 	xa_erase(&vi->domains, d->id);
+	if (vi->recent == d)
+		vi->recent = NULL;
 	vi->nr_domains--;
 	vi->v->nr_mappings -= d->shadow.nr_mappings;
 	kviommu_shadow_destroy(&d->shadow);

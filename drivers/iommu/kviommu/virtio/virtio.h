@@ -108,6 +108,7 @@ struct kviommu_vdomain {
  * struct kviommu_virtio - state of the model; protected by kviommu::lock
  * @stale: the guest reset the device; its domains wait for the endpoints to
  *	   be quiet, or for the next driver
+ * @recent: the domain that was used last, or NULL
  * @properties: what a PROBE is answered with
  */
 struct kviommu_virtio {
@@ -124,6 +125,7 @@ struct kviommu_virtio {
 	u64 features;
 	struct kviommu_vq vq[KVIOMMU_NR_VQS];
 	struct xarray domains;
+	struct kviommu_vdomain *recent;
 	u32 nr_domains;
 	u8 properties[KVIOMMU_PROBE_SIZE];
 };
