@@ -408,11 +408,31 @@ static void state_broken(struct kunit *test)
 	set_want(f, d, WANT_A);
 	KUNIT_ASSERT_EQ(test, 0, mock_attach(d, GUEST_PT));
 	f->m->short_unmap = true;
+	mutex_lock(&f->m->v.lock);
 	KUNIT_EXPECT_EQ(test, 0, kviommu_shadow_unmap(&f->a, 0x1000, 0x1fff));
+	kviommu_flush_all(&f->m->v);
+	mutex_unlock(&f->m->v.lock);
 	KUNIT_EXPECT_TRUE(test, f->a.broken);
-	KUNIT_EXPECT_EQ(test, 0, apply(f, d));
 	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
 	KUNIT_EXPECT_EQ(test, mock_nr_domains(f->m), 0);
+}
+
+/* The same while memory goes away: blocked before it is unpinned. */
+static void state_broken_memory(struct kunit *test)
+{
+	struct fixture *f = create(test);
+	struct mock_dev *d = mock_add_dev(f->m, 0, NULL);
+
+	mock_assign(d, 0);
+	mock_bind(d);
+	mock_open(f->m);
+	kviommu_memory(&f->m->v, true);
+	set_want(f, d, WANT_A);
+	KUNIT_ASSERT_EQ(test, 0, mock_attach(d, GUEST_PT));
+	f->m->short_unmap = true;
+	mock_mem_gone(f->m, 0, PAGE_SIZE);
+	KUNIT_EXPECT_TRUE(test, f->a.broken);
+	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
 }
 
 /* Groups behind one IOMMU share a host domain; another IOMMU has its own. */
@@ -641,6 +661,7 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(state_fails_closed),
 	KUNIT_CASE(state_bypass_together),
 	KUNIT_CASE(state_broken),
+	KUNIT_CASE(state_broken_memory),
 	KUNIT_CASE(state_sharing),
 	KUNIT_CASE(state_vmm),
 	KUNIT_CASE(state_quiet),

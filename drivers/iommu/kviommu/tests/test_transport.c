@@ -498,6 +498,11 @@ static void transport_pci_config(struct kunit *test)
 	cfg_write(g, window + 8, 4, REG_NUM_QUEUES);
 	cfg_write(g, window + 12, 4, 2);
 	KUNIT_EXPECT_EQ(test, cfg_read(g, window + 16, 2), 2);
+	/* Not aligned: what was there stays. */
+	cfg_write(g, window + 8, 4, REG_CONFIG + 17);
+	KUNIT_EXPECT_EQ(test, cfg_read(g, window + 16, 2), 2);
+	cfg_write(g, window + 8, 4, REG_CONFIG + 18);
+	KUNIT_EXPECT_EQ(test, cfg_read(g, window + 16, 2), 0xffff);
 	/* BAR 1 is memory of no effect; there is no BAR 2. */
 	cfg_write(g, window + 8, 4, REG_DEVICE_STATUS);
 	cfg_write(g, window + 12, 4, 1);
