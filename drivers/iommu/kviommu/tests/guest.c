@@ -108,15 +108,13 @@ void guest_negotiate(struct guest *g, u64 features)
 void guest_setup_queue(struct guest *g, unsigned int q, u16 size)
 {
 	struct guest_vq *vq = &g->vq[q];
-	u64 i;
+	static const u8 zeroes[6 + 8 * KVIOMMU_REQUESTQ_MAX];
 
 	vq->size = size;
 	vq->next = 0;
 	vq->seen = 0;
-	for (i = 0; i < 6 + 2 * size; i += 2)
-		guest_set16(g, vq->avail + i, 0);
-	for (i = 0; i < 6 + 8 * size; i += 2)
-		guest_set16(g, vq->used + i, 0);
+	guest_put(g, vq->avail, zeroes, 6 + 2 * size);
+	guest_put(g, vq->used, zeroes, 6 + 8 * size);
 	guest_write(g, REG_QUEUE_SELECT, 2, q);
 	guest_write(g, REG_QUEUE_SIZE, 2, size);
 	guest_write_addr(g, REG_QUEUE_DESC, vq->desc);
@@ -145,14 +143,12 @@ void guest_start(struct guest *g, u64 features)
 
 void guest_put(struct guest *g, u64 gpa, const void *buf, size_t len)
 {
-	while (len--)
-		*(u8 *)mock_mem_ptr(g->m, gpa++) = *(const u8 *)buf++;
+	mock_mem_rw(g->m, gpa, (void *)buf, len, true);
 }
 
 void guest_get(struct guest *g, u64 gpa, void *buf, size_t len)
 {
-	while (len--)
-		*(u8 *)buf++ = *(u8 *)mock_mem_ptr(g->m, gpa++);
+	mock_mem_rw(g->m, gpa, buf, len, false);
 }
 
 void guest_set16(struct guest *g, u64 gpa, u16 val)

@@ -162,6 +162,7 @@ void mock_exit(struct kviommu *v);
 void mock_mem_create(struct mock *m, unsigned int chunks,
 		     enum mock_layout layout, struct rnd_state *rnd);
 void *mock_mem_ptr(struct mock *m, u64 gpa);
+void mock_mem_rw(struct mock *m, u64 gpa, void *buf, size_t len, bool write);
 void mock_mem_hole(struct mock *m, u64 gpa, u64 len, bool hole);
 void mock_mem_readonly(struct mock *m, u64 gpa, u64 len, bool readonly);
 void mock_mem_gone(struct mock *m, u64 gpa, u64 len);

@@ -69,9 +69,13 @@ static void add(struct machine *m, struct mock_dev *d, u32 id)
 
 static struct machine create(struct kunit *test, u64 features)
 {
-	struct guest *g = guest_create(test, MOCK_RUNS, false);
+	struct guest *g = guest_create(test, MOCK_CONTIGUOUS, false);
 	struct machine m = { g };
+	unsigned int i;
 
+	/* Some entries for each mapping, not too many. */
+	for (i = 0; i < MOCK_IOMMUS; i++)
+		g->m->iommus[i].page_sizes = SZ_4K | SZ_16K;
 	m.d10 = mock_add_dev(g->m, 0, NULL);
 	mock_add_resv(m.d10, MSI, SZ_1M, IOMMU_RESV_MSI);
 	m.d20 = mock_add_dev(g->m, 0, NULL);
@@ -229,6 +233,7 @@ static void hole(struct machine *m)
 	{ .name = "probe " n, .type = PROBE, .want = w, .endpoint = e, \
 	  ##__VA_ARGS__ }
 
+/* Each of them needs a machine of its own. */
 static const struct req_case req_cases[] = {
 	ATT("to a new domain", OK, 4, 0x40, 0),
 	ATT("to a new bypass domain", OK, 4, 0x40, BYPASS),
@@ -240,20 +245,7 @@ static const struct req_case req_cases[] = {
 	ATT("the second of a group", OK, 3, 0x31, 0),
 	ATT("ignores the head", OK, 4, 0x40, 0, .head_reserved = 0xff),
 	ATT("with room for more", OK, 4, 0x40, 0, .wlen = 100),
-	ATT("reserved", INVAL, 4, 0x40, 0, .reserved = 1),
-	ATT("unknown flag", INVAL, 4, 0x40, 2),
-	ATT("flag 31", INVAL, 4, 0x40, BIT(31)),
 	ATT("bypass not negotiated", INVAL, 4, 0x40, BYPASS, .without = BIT_BYPASS),
-	ATT("domain too large", RANGE, 16, 0x40, 0),
-	ATT("domain 0xffffffff", RANGE, U32_MAX, 0x40, 0),
-	ATT("no endpoint", NOENT, 4, 0x99, 0),
-	ATT("no endpoint, a domain", NOENT, 1, 0x99, 0),
-	ATT("bypass to a domain", INVAL, 1, 0x40, BYPASS),
-	ATT("to a bypass domain", INVAL, 2, 0x40, 0),
-	ATT("again, as bypass", INVAL, 1, 0x10, BYPASS),
-	ATT("over reserved addresses", UNSUPP, 1, 0x40, 0),
-	ATT("second of a group elsewhere", UNSUPP, 4, 0x31, 0),
-	ATT("second of a group in bypass", UNSUPP, 2, 0x31, BYPASS),
 	ATT("first of a group elsewhere", UNSUPP, 4, 0x30, 0, .prepare = both_in_3),
 	ATT("host is busy", DEVERR, 4, 0x30, 0, .prepare = host_attach_busy),
 	ATT("host says EINVAL", UNSUPP, 4, 0x30, 0, .prepare = host_attach_inval),
@@ -261,27 +253,11 @@ static const struct req_case req_cases[] = {
 	ATT("host can't map", DEVERR, 1, 0x30, 0, .prepare = host_map_io),
 	ATT("host has no memory", NOMEM, 1, 0x30, 0, .prepare = host_map_nomem),
 	ATT("host has no bypass", DEVERR, 4, 0x30, BYPASS, .prepare = host_no_bypass),
-	ATT("too short", IOERR, 4, 0x40, 0, .more = -1),
-	ATT("too long", IOERR, 4, 0x40, 0, .more = 1),
-	ATT("only a head", IOERR, 4, 0x40, 0, .more = 4 - LEN_ATTACH),
-	ATT("no head", NOTHING, 4, 0x40, 0, .more = 3 - LEN_ATTACH),
-	ATT("nothing to read", NOTHING, 4, 0x40, 0, .more = -LEN_ATTACH),
-	ATT("short status", NOTHING, 4, 0x40, 0, .wlen = 3),
-	ATT("no status", NOTHING, 4, 0x40, 0, .wlen = NONE),
 
 	DET("the last", OK, 1, 0x10),
 	DET("one of a group", OK, 3, 0x31, .prepare = both_in_3),
 	DET("from bypass", OK, 2, 0x20),
 	DET("ignores reserved", OK, 1, 0x10, .reserved = 1, .head_reserved = 1),
-	DET("no endpoint", NOENT, 1, 0x99),
-	DET("another domain", INVAL, 2, 0x10),
-	DET("no domain", INVAL, 9, 0x10),
-	DET("domain too large", INVAL, 16, 0x10),
-	DET("not attached", INVAL, 1, 0x40),
-	DET("the group's other", INVAL, 3, 0x31),
-	DET("too short", IOERR, 1, 0x10, .more = -1),
-	DET("too long", IOERR, 1, 0x10, .more = 4),
-	DET("no status", NOTHING, 1, 0x10, .wlen = 2),
 
 	MAP_("read", OK, 1, 0, 0xfff, RAM, R),
 	MAP_("write", OK, 1, 0, 0xfff, RAM, W),
@@ -295,12 +271,73 @@ static const struct req_case req_cases[] = {
 	MAP_("above reserved", OK, 1, MSI + SZ_1M, MSI + SZ_1M + 0xfff, RAM, R),
 	MAP_("read-only memory", OK, 1, 0, 0xfff, RO_RAM, R),
 	MAP_("ignores the head", OK, 1, 0, 0xfff, RAM, R, .head_reserved = 9),
+	MAP_("MMIO not negotiated", INVAL, 1, 0, 0xfff, RAM, R | MMIO,
+	     .without = BIT_MMIO),
+	MAP_("quota", NOMEM, 1, 0, 0xfff, RAM, R, .prepare = quota),
+	MAP_("no memory in it", FAULT, 1, 0x40000000, 0x4000ffff, RAM, R,
+	     .prepare = hole),
+	MAP_("host can't", DEVERR, 1, 0, 0xffff, RAM, R, .prepare = host_map_io),
+	MAP_("host has no memory", NOMEM, 1, 0, 0xffff, RAM, R,
+	     .prepare = host_map_nomem),
+	MAP_("not negotiated", NOTHING, 1, 0, 0xfff, RAM, R, .without = BIT_MAP),
+
+	UNM("one", OK, 1, MAP1, MAP1 + 0xffff),
+	UNM("two", OK, 1, MAP1, MAP2 + 0xffff),
+	UNM("more than that", OK, 1, 0, 0x3fffff),
+	UNM("all", OK, 1, 0, LAST),
+	UNM("misaligned", OK, 1, MAP1 - 5, MAP2 + 0x10007),
+	UNM("nothing", OK, 1, 0, 0xffff),
+	UNM("nothing, one byte", OK, 1, 0x5678, 0x5678),
+	UNM("in reserved", OK, 1, MSI, MSI + 0xfff),
+	UNM("ignores the head", OK, 1, MAP1, MAP1 + 0xffff, .head_reserved = 1),
+	UNM("not negotiated", NOTHING, 1, MAP1, MAP1 + 0xffff, .without = BIT_MAP),
+
+	PRB("one", OK, 0x10),
+	PRB("with nothing", OK, 0x20),
+	PRB("with room for more", OK, 0x10, .wlen = LEN_PROPS + LEN_TAIL + 50),
+	PRB("ignores reserved", OK, 0x10, .reserved = 1, .head_reserved = 1),
+	PRB("not negotiated", NOTHING, 0x10, .without = BIT_PROBE),
+};
+
+KUNIT_ARRAY_PARAM_DESC(req, req_cases, name);
+
+/* They change nothing, so that one is enough. */
+static const struct req_case error_cases[] = {
+	ATT("reserved", INVAL, 4, 0x40, 0, .reserved = 1),
+	ATT("unknown flag", INVAL, 4, 0x40, 2),
+	ATT("flag 31", INVAL, 4, 0x40, BIT(31)),
+	ATT("domain too large", RANGE, 16, 0x40, 0),
+	ATT("domain 0xffffffff", RANGE, U32_MAX, 0x40, 0),
+	ATT("no endpoint", NOENT, 4, 0x99, 0),
+	ATT("no endpoint, a domain", NOENT, 1, 0x99, 0),
+	ATT("bypass to a domain", INVAL, 1, 0x40, BYPASS),
+	ATT("to a bypass domain", INVAL, 2, 0x40, 0),
+	ATT("again, as bypass", INVAL, 1, 0x10, BYPASS),
+	ATT("over reserved addresses", UNSUPP, 1, 0x40, 0),
+	ATT("second of a group elsewhere", UNSUPP, 4, 0x31, 0),
+	ATT("second of a group in bypass", UNSUPP, 2, 0x31, BYPASS),
+	ATT("too short", IOERR, 4, 0x40, 0, .more = -1),
+	ATT("too long", IOERR, 4, 0x40, 0, .more = 1),
+	ATT("only a head", IOERR, 4, 0x40, 0, .more = 4 - LEN_ATTACH),
+	ATT("no head", NOTHING, 4, 0x40, 0, .more = 3 - LEN_ATTACH),
+	ATT("nothing to read", NOTHING, 4, 0x40, 0, .more = -LEN_ATTACH),
+	ATT("short status", NOTHING, 4, 0x40, 0, .wlen = 3),
+	ATT("no status", NOTHING, 4, 0x40, 0, .wlen = NONE),
+
+	DET("no endpoint", NOENT, 1, 0x99),
+	DET("another domain", INVAL, 2, 0x10),
+	DET("no domain", INVAL, 9, 0x10),
+	DET("domain too large", INVAL, 16, 0x10),
+	DET("not attached", INVAL, 1, 0x40),
+	DET("the group's other", INVAL, 3, 0x31),
+	DET("too short", IOERR, 1, 0x10, .more = -1),
+	DET("too long", IOERR, 1, 0x10, .more = 4),
+	DET("no status", NOTHING, 1, 0x10, .wlen = 2),
+
 	MAP_("no flags", INVAL, 1, 0, 0xfff, RAM, 0),
 	MAP_("unknown flag", INVAL, 1, 0, 0xfff, RAM, R | 8),
 	MAP_("flag 31", INVAL, 1, 0, 0xfff, RAM, R | BIT(31)),
 	MAP_("only MMIO", INVAL, 1, 0, 0xfff, RAM, MMIO),
-	MAP_("MMIO not negotiated", INVAL, 1, 0, 0xfff, RAM, R | MMIO,
-	     .without = BIT_MMIO),
 	MAP_("backwards", RANGE, 1, 0x1000, 0xfff, RAM, R),
 	MAP_("backwards, far", RANGE, 1, 0x40000000, 0xfff, RAM, R),
 	MAP_("above the range", RANGE, 1, LAST + 1, LAST + 0x1000, RAM, R),
@@ -320,7 +357,6 @@ static const struct req_case req_cases[] = {
 	MAP_("last of reserved", RANGE, 1, MSI + SZ_1M - 0x1000, MSI + SZ_1M + 0xfff,
 	     RAM, R),
 	MAP_("all around reserved", RANGE, 1, 0x40000000, 0xffffffff, 0, R),
-	MAP_("quota", NOMEM, 1, 0, 0xfff, RAM, R, .prepare = quota),
 	MAP_("twice", INVAL, 1, MAP1, MAP1 + 0xffff, RAM, R | W),
 	MAP_("over one's end", INVAL, 1, MAP1 - 0x1000, MAP1 + 0xfff, RAM, R),
 	MAP_("in one", INVAL, 1, MAP1 + 0x1000, MAP1 + 0x1fff, RAM, R),
@@ -328,27 +364,12 @@ static const struct req_case req_cases[] = {
 	MAP_("no memory there", FAULT, 1, 0, 0xfff, NO_RAM, R),
 	MAP_("over the end of memory", FAULT, 1, 0, 0x1fff, NO_RAM - 0x1000, R),
 	MAP_("highest memory", FAULT, 1, 0, 0xfff, U64_MAX - 0xfff, R),
-	MAP_("no memory in it", FAULT, 1, 0x40000000, 0x4000ffff, RAM, R,
-	     .prepare = hole),
 	MAP_("read-only memory to write", FAULT, 1, 0, 0xfff, RO_RAM, R | W),
 	MAP_("over to read-only memory", FAULT, 1, 0, 0x1fff, RO_RAM - 0x1000, W),
-	MAP_("host can't", DEVERR, 1, 0, 0xffff, RAM, R, .prepare = host_map_io),
-	MAP_("host has no memory", NOMEM, 1, 0, 0xffff, RAM, R,
-	     .prepare = host_map_nomem),
 	MAP_("too short", IOERR, 1, 0, 0xfff, RAM, R, .more = -1),
 	MAP_("too long", IOERR, 1, 0, 0xfff, RAM, R, .more = 4),
-	MAP_("not negotiated", NOTHING, 1, 0, 0xfff, RAM, R, .without = BIT_MAP),
 	MAP_("no status", NOTHING, 1, 0, 0xfff, RAM, R, .wlen = NONE),
 
-	UNM("one", OK, 1, MAP1, MAP1 + 0xffff),
-	UNM("two", OK, 1, MAP1, MAP2 + 0xffff),
-	UNM("more than that", OK, 1, 0, 0x3fffff),
-	UNM("all", OK, 1, 0, LAST),
-	UNM("misaligned", OK, 1, MAP1 - 5, MAP2 + 0x10007),
-	UNM("nothing", OK, 1, 0, 0xffff),
-	UNM("nothing, one byte", OK, 1, 0x5678, 0x5678),
-	UNM("in reserved", OK, 1, MSI, MSI + 0xfff),
-	UNM("ignores the head", OK, 1, MAP1, MAP1 + 0xffff, .head_reserved = 1),
 	UNM("first part", RANGE, 1, MAP1, MAP1 + 0xfff),
 	UNM("last part", RANGE, 1, MAP1 + 0xf000, MAP1 + 0xffff),
 	UNM("all but a byte", RANGE, 1, MAP1, MAP1 + 0xfffe),
@@ -363,19 +384,13 @@ static const struct req_case req_cases[] = {
 	UNM("reserved field", INVAL, 1, MAP1, MAP1 + 0xffff, .reserved = 0x80),
 	UNM("too short", IOERR, 1, MAP1, MAP1 + 0xffff, .more = -1),
 	UNM("too long", IOERR, 1, MAP1, MAP1 + 0xffff, .more = 8),
-	UNM("not negotiated", NOTHING, 1, MAP1, MAP1 + 0xffff, .without = BIT_MAP),
 	UNM("no status", NOTHING, 1, MAP1, MAP1 + 0xffff, .wlen = 1),
 
-	PRB("one", OK, 0x10),
-	PRB("with nothing", OK, 0x20),
-	PRB("with room for more", OK, 0x10, .wlen = LEN_PROPS + LEN_TAIL + 50),
-	PRB("ignores reserved", OK, 0x10, .reserved = 1, .head_reserved = 1),
 	PRB("no endpoint", NOENT, 0x99),
 	PRB("too little room", INVAL, 0x10, .wlen = LEN_PROPS + LEN_TAIL - 1),
 	PRB("no room", INVAL, 0x10, .wlen = LEN_TAIL),
 	PRB("too short", IOERR, 0x10, .more = -1),
 	PRB("too long", IOERR, 0x10, .more = 1),
-	PRB("not negotiated", NOTHING, 0x10, .without = BIT_PROBE),
 	PRB("no status", NOTHING, 0x10, .wlen = 3),
 
 	{ .name = "type 0", .type = 0, .want = NOTHING, .domain = 1 },
@@ -383,8 +398,6 @@ static const struct req_case req_cases[] = {
 	{ .name = "type 0x7f", .type = 0x7f, .want = NOTHING, .domain = 1 },
 	{ .name = "type 0xff", .type = 0xff, .want = NOTHING, .domain = 1 },
 };
-
-KUNIT_ARRAY_PARAM_DESC(req, req_cases, name);
 
 static void put32(u8 *at, u32 val)
 {
@@ -440,65 +453,85 @@ static size_t build(const struct req_case *c, u8 *b)
 	}
 }
 
-static void request_status(struct kunit *test)
+struct texts {
+	char before[TEXT];
+	char after[TEXT];
+	u8 reply[1024];
+};
+
+/* Send it, and check all that comes of it. */
+static void one_request(struct machine *m, const struct req_case *c,
+			struct texts *t)
 {
-	const struct req_case *c = test->param_value;
-	struct machine m = create(test, ~c->without);
 	size_t props = c->type == PROBE ? LEN_PROPS : 0, rlen, wlen, tail, i;
-	const u64 *counters = (u64 *)&m.g->v->count;
-	char *before, *after;
-	u8 req[128] = {}, *reply;
+	struct kviommu_counters *count = &m->g->v->count;
+	struct kunit *test = m->g->m->test;
+	u8 req[128] = {};
 	int used, want_used;
 	u64 answered = 0;
 
-	before = kunit_kzalloc(test, TEXT, GFP_KERNEL);
-	after = kunit_kzalloc(test, TEXT, GFP_KERNEL);
-	reply = kunit_kzalloc(test, 1024, GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, before);
-	KUNIT_ASSERT_NOT_NULL(test, after);
-	KUNIT_ASSERT_NOT_NULL(test, reply);
-	if (c->prepare)
-		c->prepare(&m);
-	memset(&m.g->v->count, 0, sizeof(m.g->v->count));
-	snapshot(m.g, before);
-
+	memset(count, 0, sizeof(*count));
+	snapshot(m->g, t->before);
 	rlen = build(c, req) + c->more;
 	wlen = c->wlen == NONE ? 0 : c->wlen ?: props + LEN_TAIL;
-	used = guest_request(m.g, req, rlen, reply, wlen);
-	m.g->m->fail_map = 0;
+	used = guest_request(m->g, req, rlen, t->reply, wlen);
+	m->g->m->fail_map = 0;
 
 	/* The tail of a PROBE stands at the end of what room there is. */
 	tail = min(props, wlen - LEN_TAIL);
 	want_used = c->want == NOTHING ? 0 : tail + LEN_TAIL;
-	KUNIT_EXPECT_EQ(test, used, want_used);
+	KUNIT_EXPECT_EQ_MSG(test, used, want_used, "%s", c->name);
 	for (i = want_used; i < wlen; i++)
-		if (reply[i] != 0xa5)
-			KUNIT_FAIL(test, "byte %zu was written", i);
+		if (t->reply[i] != 0xa5)
+			KUNIT_FAIL(test, "%s: byte %zu was written", c->name, i);
 	if (c->want != NOTHING) {
-		KUNIT_EXPECT_EQ(test, reply[tail], c->want);
+		KUNIT_EXPECT_EQ_MSG(test, t->reply[tail], c->want, "%s", c->name);
 		for (i = tail + 1; i < tail + LEN_TAIL; i++)
-			KUNIT_EXPECT_EQ(test, reply[i], 0);
+			KUNIT_EXPECT_EQ(test, t->reply[i], 0);
 	}
 	if (c->type == PROBE && c->want > 0)
-		KUNIT_EXPECT_PTR_EQ(test, NULL, memchr_inv(reply, 0, tail));
+		KUNIT_EXPECT_NULL(test, memchr_inv(t->reply, 0, tail));
 
-	snapshot(m.g, after);
+	snapshot(m->g, t->after);
 	if (c->want != OK)
-		KUNIT_EXPECT_STREQ(test, before, after);
+		KUNIT_EXPECT_STREQ_MSG(test, t->before, t->after, "%s", c->name);
 	else if (c->type == ATTACH && strcmp(c->name, "attach again"))
-		KUNIT_EXPECT_STRNEQ(test, before, after);
+		KUNIT_EXPECT_STRNEQ(test, t->before, t->after);
 	else if (c->type == DETACH || c->type == MAP)
-		KUNIT_EXPECT_STRNEQ(test, before, after);
-	KUNIT_EXPECT_FALSE(test, guest_status(m.g) & VIRTIO_CONFIG_S_NEEDS_RESET);
+		KUNIT_EXPECT_STRNEQ(test, t->before, t->after);
+	KUNIT_EXPECT_FALSE(test, guest_status(m->g) & VIRTIO_CONFIG_S_NEEDS_RESET);
 	/* Each request is counted once, and each answer. */
-	for (i = 0; i < 8; i++)
-		answered += counters[i];
-	KUNIT_EXPECT_EQ(test, answered, 1);
+	for (i = 0; i < ARRAY_SIZE(count->req); i++)
+		answered += count->req[i];
+	KUNIT_EXPECT_EQ_MSG(test, answered, 1, "%s", c->name);
 	if (c->want != NOTHING) {
-		KUNIT_EXPECT_EQ(test, m.g->v->count.req[c->type], 1);
-		KUNIT_EXPECT_EQ(test, m.g->v->count.err[c->want], 1);
+		KUNIT_EXPECT_EQ_MSG(test, count->req[c->type], 1, "%s", c->name);
+		KUNIT_EXPECT_EQ_MSG(test, count->err[c->want], 1, "%s", c->name);
 	}
+}
+
+static void request_status(struct kunit *test)
+{
+	const struct req_case *c = test->param_value;
+	struct machine m = create(test, ~c->without);
+	struct texts *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	if (c->prepare)
+		c->prepare(&m);
+	one_request(&m, c, t);
 	m.d30->fail_hwpt = 0;
+}
+
+static void request_errors(struct kunit *test)
+{
+	struct machine m = create(test, GUEST_ALL_FEATURES);
+	struct texts *t = kunit_kzalloc(test, sizeof(*t), GFP_KERNEL);
+	unsigned int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, t);
+	for (i = 0; i < ARRAY_SIZE(error_cases); i++)
+		one_request(&m, &error_cases[i], t);
 }
 
 /* ---- what they do ---- */
@@ -716,7 +749,7 @@ static void request_probe_too_much(struct kunit *test)
 			guest_request(g, buf, sizeof(buf), reply,
 				      LEN_PROPS + LEN_TAIL));
 	KUNIT_EXPECT_EQ(test, reply[LEN_PROPS], DEVERR);
-	KUNIT_EXPECT_PTR_EQ(test, NULL, memchr_inv(reply, 0, LEN_PROPS));
+	KUNIT_EXPECT_NULL(test, memchr_inv(reply, 0, LEN_PROPS));
 }
 
 /* ---- the guest's reset, in any order with that of its devices ---- */
@@ -1011,6 +1044,7 @@ static void request_random(struct kunit *test)
 
 static struct kunit_case request_cases[] = {
 	KUNIT_CASE_PARAM(request_status, req_gen_params),
+	KUNIT_CASE(request_errors),
 	KUNIT_CASE(request_effects),
 	KUNIT_CASE(request_no_bypass),
 	KUNIT_CASE(request_flush),
