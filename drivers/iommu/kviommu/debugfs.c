@@ -68,11 +68,13 @@ static void show_mappings(struct kviommu_shadow *shadow, u32 id, void *arg)
 
 	seq_printf(s, "domain %u\n", id);
 	for (e = kviommu_shadow_first(shadow, 0); e && !seq_has_overflowed(s);
-	     e = kviommu_extent_next(e))
+	     e = kviommu_extent_next(e)) {
+		cond_resched();
 		seq_printf(s, "0x%llx-0x%llx 0x%llx %c%c%s\n", e->iova, e->last,
 			   e->gpa, e->prot & KVIOMMU_READ ? 'r' : '-',
 			   e->prot & KVIOMMU_WRITE ? 'w' : '-',
 			   e->absent ? " dropped" : "");
+	}
 }
 
 static int mappings_show(struct seq_file *s, void *unused)

@@ -426,14 +426,22 @@ void kviommu_dev_unbind(struct kviommu_dev *kdev)
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_unbind);
 
-/* Is the VMM's page table fit for the device? Only safe while it is quiet. */
+/*
+ * Is the VMM's page table fit for the device? To try it opens bypass to all of
+ * the group for a moment, so only while none of it can do DMA.
+ */
 static int try_hwpt(struct kviommu_dev *kdev, u32 *pt_id)
 {
+	struct kviommu_group *g = kdev->ep->group;
+	struct kviommu_endpoint *ep;
 	int rc;
 
-	if (kdev->ep->group->state != KVIOMMU_BLOCKED ||
-	    kdev->ops->bus_master(kdev->priv))
+	if (g->state != KVIOMMU_BLOCKED)
 		return 0;
+	list_for_each_entry(ep, &g->eps, group_node)
+		if (READ_ONCE(ep->kdev->bound) &&
+		    (ep->unsafe || ep->kdev->ops->bus_master(ep->kdev->priv)))
+			return 0;
 	rc = kdev->ops->attach(kdev->priv, pt_id);
 	if (!rc)
 		kdev->ops->detach(kdev->priv);
@@ -457,16 +465,13 @@ static int attach_locked(struct kviommu_dev *kdev, u32 *pt_id)
 	}
 	if (kdev->attached) {
 		/* Translated or blocked: it counts when bypass comes. */
-		rc = try_hwpt(kdev, pt_id);
-		if (!rc)
-			kdev->pt_id = id;
-		return rc;
+		kdev->pt_id = id;
+		return 0;
 	}
 
 	if (v->open && kdev->ictx != v->ictx) {
-		dev_warn(kviommu_dev(v),
-			 "%s can't be attached: the vIOMMU is open through another iommufd; give both to one VMM\n",
-			 dev_name(kdev->dev));
+		kviommu_warn(v, "%s can't be attached: the vIOMMU is open through another iommufd; give both to one VMM\n",
+			     dev_name(kdev->dev));
 		return -EBUSY;
 	}
 	kdev->pt_id = id;
@@ -497,9 +502,8 @@ int kviommu_dev_attach(struct kviommu_dev *kdev, u32 *pt_id)
 	int rc;
 
 	if (!v) {
-		dev_warn(kdev->dev,
-			 "not assigned to a vIOMMU; write \"%s ENDPOINT\" to the assign file of one\n",
-			 dev_name(kdev->dev));
+		dev_warn_ratelimited(kdev->dev, "not assigned to a vIOMMU; write \"%s ENDPOINT\" to the assign file of one\n",
+				     dev_name(kdev->dev));
 		return -ENODEV;
 	}
 	rc = attach_locked(kdev, pt_id);

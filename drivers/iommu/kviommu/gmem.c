@@ -383,7 +383,7 @@ void kviommu_gmem_release(struct kviommu_gmem *g, u64 first, u64 last)
 	xa_for_each_range(&g->chunks, i, c, first >> KVIOMMU_CHUNK_SHIFT,
 			  last >> KVIOMMU_CHUNK_SHIFT) {
 		if (!c->by_page) {
-			WARN_ON_ONCE(c->users);
+			WARN_ON_ONCE(c->users && !g->broken);
 			chunk_unpin_whole(g, c);
 			continue;
 		}
@@ -392,7 +392,7 @@ void kviommu_gmem_release(struct kviommu_gmem *g, u64 first, u64 last)
 
 			if (gpa > last || gpa + PAGE_SIZE - 1 < first)
 				continue;
-			WARN_ON_ONCE(c->by_page->refs[p]);
+			WARN_ON_ONCE(c->by_page->refs[p] && !g->broken);
 			page_unpin(g, c, p);
 		}
 		if (chunk_unused(c))

@@ -111,7 +111,7 @@ void kviommu_group_mark_unsafe(struct kviommu_group *g)
 {
 	struct kviommu_endpoint *ep;
 
-	if (g->state != KVIOMMU_TRANSLATED)
+	if (!g->tainted)
 		return;
 	list_for_each_entry(ep, &g->eps, group_node)
 		if (takes_part(ep))
@@ -220,6 +220,8 @@ int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g)
 			leave(g);
 	}
 	set_state(v, g, rc ? KVIOMMU_BLOCKED : t.state);
+	if (g->state != KVIOMMU_BLOCKED)
+		g->tainted = g->state == KVIOMMU_TRANSLATED;
 	if (rc)
 		kviommu_warn(v, "%s is blocked: it can't be made %s: %d\n",
 			     dev_name(first_dev(g)), kviommu_state_name(t.state),
@@ -238,7 +240,15 @@ EXPORT_SYMBOL_IF_KUNIT(kviommu_group_apply);
  */
 void kviommu_group_block_member(struct kviommu *v, struct kviommu_endpoint *ep)
 {
+	struct kviommu_group *g = ep->group;
+	struct kviommu_target t;
+
 	lockdep_assert_held(&v->lock);
 	hwpt_detach(ep);
-	kviommu_group_apply(v, ep->group);
+	/* Was it the leader? Then the others lose what they do DMA to. */
+	resolve(v, g, &t);
+	if (g->hostdom && (t.state != KVIOMMU_TRANSLATED ||
+			   t.shadow != g->hostdom->shadow))
+		kviommu_group_mark_unsafe(g);
+	kviommu_group_apply(v, g);
 }

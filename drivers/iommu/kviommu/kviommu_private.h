@@ -73,6 +73,8 @@ struct kviommu_gmem_ops {
  * @windows: ranges pinned for the CPU's own use
  * @stale: shadows with unmaps that were not flushed yet
  * @holes: shadows that wait for memory to come back
+ * @pieces: mapped parts of chunks, in all shadows; what mappings cost the host
+ * @broken: a host IOMMU did not unmap what it was told to, some shadow is broken
  * @demand: pin only what is mapped, and unpin it with its last mapping
  * @pinned: bytes pinned now
  *
@@ -87,6 +89,8 @@ struct kviommu_gmem {
 	const struct kviommu_gmem_ops *ops;
 	void *priv;
 	bool demand;
+	bool broken;
+	u64 pieces;
 	u64 pinned;
 };
 
@@ -202,6 +206,7 @@ void kviommu_shadow_destroy(struct kviommu_shadow *s);
 int kviommu_shadow_map(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 		       u8 prot);
 int kviommu_shadow_unmap(struct kviommu_shadow *s, u64 iova, u64 last);
+u64 kviommu_shadow_pieces(u64 gpa, u64 size);
 bool kviommu_shadow_mapped(const struct kviommu_shadow *s, u64 iova, u64 last);
 void kviommu_shadow_flush(struct kviommu_shadow *s);
 void kviommu_shadow_drop(struct kviommu_shadow *s, u64 first, u64 last,
@@ -314,6 +319,7 @@ struct kviommu_endpoint {
 /**
  * struct kviommu_group - devices the host can't tell apart: they move together
  * @state: of all its bound members
+ * @tainted: they were translated, and not in bypass since
  * @hostdom: for TRANSLATED
  */
 struct kviommu_group {
@@ -321,6 +327,7 @@ struct kviommu_group {
 	struct iommu_group *group;
 	struct list_head eps;
 	enum kviommu_state state;
+	bool tainted;
 	struct kviommu_hostdom *hostdom;
 };
 

@@ -17,7 +17,8 @@
  *
  * All functions run with the lock of the vIOMMU held.
  */
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include "kviommu_private.h"
@@ -60,6 +61,25 @@ static u64 extent_gpa_last(const struct kviommu_extent *e)
 static u64 piece_len(u64 gpa, u64 left)
 {
 	return min(left, KVIOMMU_CHUNK_SIZE - (gpa & (KVIOMMU_CHUNK_SIZE - 1)));
+}
+
+/**
+ * kviommu_shadow_pieces() - what a mapping counts for in the quota
+ * @gpa: first byte
+ * @size: bytes, at least 1
+ *
+ * Parts of 2 MiB chunks: a mapping of many of them may take a host page table
+ * for each.
+ */
+u64 kviommu_shadow_pieces(u64 gpa, u64 size)
+{
+	return ((gpa + size - 1) >> KVIOMMU_CHUNK_SHIFT) -
+	       (gpa >> KVIOMMU_CHUNK_SHIFT) + 1;
+}
+
+static u64 extent_pieces(const struct kviommu_extent *e)
+{
+	return kviommu_shadow_pieces(e->gpa, extent_size(e));
 }
 
 /**
@@ -129,6 +149,7 @@ static int extent_insert(struct kviommu_shadow *s, struct kviommu_extent *new)
 	rb_insert_color(&new->node, &s->extents);
 	s->nr_extents++;
 	s->nr_mappings += !new->joined;
+	s->gmem->pieces += extent_pieces(new);
 	if (new->absent)
 		absent_add(s, 1);
 	return 0;
@@ -138,6 +159,7 @@ static void extent_remove(struct kviommu_shadow *s, struct kviommu_extent *e)
 {
 	rb_erase(&e->node, &s->extents);
 	s->nr_extents--;
+	s->gmem->pieces -= extent_pieces(e);
 	s->nr_mappings -= !e->joined;
 	if (e->absent)
 		absent_add(s, -1);
@@ -171,11 +193,12 @@ static void hostdom_unmap_late(struct kviommu_hostdom *h)
 		return;
 	/*
 	 * The host's tables are not what we made them: the device must not
-	 * go on. The group is blocked when the vIOMMU is driven next.
+	 * go on. kviommu_flush_all() blocks the groups, before any unpin.
 	 */
 	pr_err_ratelimited("kviommu: host IOMMU unmapped 0x%zx of 0x%llx bytes at 0x%llx, blocking the domain\n",
 			   done, size, iova);
 	h->shadow->broken = true;
+	h->shadow->gmem->broken = true;
 }
 
 /*
@@ -189,7 +212,9 @@ static void hostdom_unmap(struct kviommu_hostdom *h, u64 iova, u64 size)
 
 	if (!size || !h->filled)
 		return;
-	if (h->late_size && h->late_iova + h->late_size == iova) {
+	/* The host's driver does not reschedule, so not without a bound. */
+	if (h->late_size && h->late_iova + h->late_size == iova &&
+	    h->late_size < SZ_1G) {
 		h->late_size += size;
 		return;
 	}
@@ -283,14 +308,24 @@ static void extent_clear(struct kviommu_shadow *s, struct kviommu_extent *e,
 	struct kviommu_hostdom *h;
 	u64 off, len;
 
-	list_for_each_entry(h, &s->hostdoms, node)
-		hostdom_unmap(h, e->iova, bytes);
-	/* With demand pinning a put may unpin. */
-	if (s->gmem->demand)
+	for (off = 0; off < bytes; off += len) {
+		len = piece_len(e->gpa + off, bytes - off);
+		list_for_each_entry(h, &s->hostdoms, node)
+			hostdom_unmap(h, e->iova + off, len);
+		if (off)
+			cond_resched();
+	}
+	if (s->gmem->demand) {
+		/* A put may unpin. What a device may still reach stays. */
 		kviommu_shadow_flush(s);
+		if (s->broken)
+			return;
+	}
 	for (off = 0; off < bytes; off += len) {
 		len = piece_len(e->gpa + off, bytes - off);
 		kviommu_gmem_put(s->gmem, e->gpa + off, len);
+		if (off)
+			cond_resched();
 	}
 }
 
@@ -321,8 +356,15 @@ static int extent_fill(struct kviommu_shadow *s, struct kviommu_extent *e)
 			kviommu_gmem_put(s->gmem, gpa, len);
 			goto err_clear;
 		}
-		if (off)
-			cond_resched();
+		if (!off)
+			continue;
+		cond_resched();
+		/* All of a large guest's memory takes a while to pin. */
+		if (fatal_signal_pending(current)) {
+			off += len;
+			rc = -EINTR;
+			goto err_clear;
+		}
 	}
 	return 0;
 
@@ -451,7 +493,9 @@ static struct kviommu_extent *extent_split(struct kviommu_shadow *s,
 	new->iova = e->iova + (gpa - e->gpa);
 	new->gpa = gpa;
 	new->joined = true;
+	s->gmem->pieces -= extent_pieces(e);
 	e->last = new->iova - 1;
+	s->gmem->pieces += extent_pieces(e);
 	/* Cannot overlap: the place was just made. */
 	extent_insert(s, new);
 	if (!e->absent && gpa & (KVIOMMU_CHUNK_SIZE - 1))
@@ -532,13 +576,17 @@ EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_refill);
 
 /* ---- life of a host domain ---- */
 
-/* Give a new host domain what is mapped already. */
+/*
+ * Give a new host domain what is mapped already. On an error some of it may be
+ * mapped, unless the domain is marked as not filled.
+ */
 static int hostdom_fill(struct kviommu_hostdom *h)
 {
 	struct kviommu_shadow *s = h->shadow;
 	struct kviommu_extent *e;
 	struct kviommu_chunk *c;
 	u64 size, off, len;
+	bool any = false;
 	int rc;
 
 	h->filled = true;
@@ -556,8 +604,11 @@ static int hostdom_fill(struct kviommu_hostdom *h)
 			rc = hostdom_map(h, e->iova + off, c, e->gpa + off,
 					 len, e->prot);
 			kviommu_gmem_put(s->gmem, e->gpa + off, len);
-			if (rc)
+			if (rc) {
+				h->filled = any;
 				return rc;
+			}
+			any = true;
 		}
 	}
 	return 0;
@@ -628,20 +679,25 @@ struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
 	iommu_iotlb_gather_init(&h->gather);
 	h->prot = prot;
 	h->enforce = enforce;
-	if (enforce && h->domain->ops->enforce_cache_coherency)
-		h->domain->ops->enforce_cache_coherency(h->domain);
 	iommu_set_fault_handler(h->domain, host_fault, s->gmem->priv);
 	list_add(&h->node, &s->hostdoms);
+	if (enforce && h->domain->ops->enforce_cache_coherency &&
+	    !h->domain->ops->enforce_cache_coherency(h->domain)) {
+		rc = -EINVAL;
+		goto err_free;
+	}
 
-	/* Some drivers know a domain's page sizes only once it is attached. */
+	/* Some drivers can't map before the domain is attached to something. */
 	if (!h->domain->pgsize_bitmap)
 		return h;
 	rc = hostdom_fill(h);
-	if (rc) {
-		hostdom_free(h);
-		return ERR_PTR(rc);
-	}
+	if (rc && (rc != -EINVAL || h->filled))
+		goto err_free;
 	return h;
+
+err_free:
+	hostdom_free(h);
+	return ERR_PTR(rc);
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_hostdom_get);
 
@@ -699,6 +755,7 @@ void kviommu_shadow_destroy(struct kviommu_shadow *s)
 	rbtree_postorder_for_each_entry_safe(e, tmp, &s->extents, node) {
 		if (!e->absent)
 			extent_clear(s, e, extent_size(e));
+		s->gmem->pieces -= extent_pieces(e);
 		kmem_cache_free(extent_cache, e);
 		cond_resched();
 	}

@@ -131,13 +131,11 @@ static void drop_shadow(struct kviommu_shadow *s, u32 id, void *arg)
 void kviommu_flush_all(struct kviommu *v)
 {
 	struct kviommu_shadow *s, *tmp;
-	bool broken = false;
 
-	list_for_each_entry_safe(s, tmp, &v->gmem.stale, stale) {
+	list_for_each_entry_safe(s, tmp, &v->gmem.stale, stale)
 		kviommu_shadow_flush(s);
-		broken |= s->broken;
-	}
-	if (unlikely(broken))
+	/* What could not be unmapped must not be reached. */
+	if (unlikely(v->gmem.broken))
 		kviommu_apply_all(v);
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_flush_all);
@@ -213,6 +211,8 @@ void kviommu_close(struct kviommu *v)
 	v->model->close(v);
 	kviommu_gmem_release(&v->gmem, 0, U64_MAX);
 	v->memory = false;
+	v->gmem.broken = false;
+	v->ictx = NULL;
 	kviommu_irq_close(v);
 	kviommu_geometry_update(v);
 	mutex_unlock(&v->lock);
@@ -246,6 +246,9 @@ void kviommu_memory(struct kviommu *v, bool attached)
 		kviommu_refill_all(v, UINT_MAX);
 	kviommu_apply_all(v);
 	mutex_unlock(&v->lock);
+	/* For work that came while there was none. */
+	if (attached)
+		kviommu_worker_wake(v);
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_memory);
 
@@ -286,8 +289,10 @@ void kviommu_dma_unmap(struct kviommu *v, u64 gpa, u64 length)
 	range[3] = range[1];
 
 	mutex_lock(&v->lock);
+	kviommu_flush_all(v);
 	if (kviommu_gmem_busy(&v->gmem, &range[2], &range[3])) {
 		v->model->for_each_shadow(v, drop_shadow, range);
+		kviommu_flush_all(v);
 		kviommu_gmem_release(&v->gmem, range[2], range[3]);
 		/* What shared a chunk with it, but stays. */
 		kviommu_refill_all(v, UINT_MAX);

@@ -22,6 +22,12 @@
 /* One in 2^this occasions to poll is taken, at the least. */
 #define MAX_MISSES	8U
 
+/* Units that a dying worker does, at most */
+#define MAX_LAST	1024
+
+/* How long to wait for guest memory that is away, ms */
+#define RETRY_MS	10
+
 /* Units between two looks at whether somebody else wants the CPU or lock. */
 #define POLL_BATCH	64
 
@@ -40,6 +46,7 @@ static void poll_queue(struct kviommu *v)
 {
 	struct kviommu_worker *w = &v->worker;
 	unsigned int done, total = 0;
+	bool gave_up = false;
 	u64 end, window = poll_ns(v);
 
 	mutex_lock(&v->lock);
@@ -55,6 +62,8 @@ static void poll_queue(struct kviommu *v)
 		if (done)
 			end = ktime_get_ns() + window;
 		else if (ktime_get_ns() > end)
+			gave_up = true;
+		if (gave_up)
 			break;
 		cpu_relax();
 	}
@@ -63,7 +72,10 @@ static void poll_queue(struct kviommu *v)
 	w->polling = false;
 	v->count.polled += total;
 	/* The more often it was useless, the longer until the next try. */
-	w->misses = total ? 0 : min(w->misses + 1, MAX_MISSES);
+	if (total)
+		w->misses = 0;
+	else if (gave_up)
+		w->misses = min(w->misses + 1, MAX_MISSES);
 	w->skip = BIT(w->misses) - 1;
 	v->model->notify(v, true);
 	mutex_unlock(&v->lock);
@@ -80,10 +92,14 @@ static bool worker_fn(void *data)
 	if (!test_and_clear_bit(WORK_PENDING, &w->pending))
 		return false;
 	__set_current_state(TASK_RUNNING);
-	if (kviommu_work(v, READ_ONCE(v->batch), &done))
+	if (kviommu_work(v, READ_ONCE(v->batch), &done)) {
 		set_bit(WORK_PENDING, &w->pending);
-	else if (xchg(&w->poll_asked, false))
+		/* There is work, but the rings are not there to look at. */
+		if (!done)
+			schedule_timeout_interruptible(msecs_to_jiffies(RETRY_MS));
+	} else if (xchg(&w->poll_asked, false)) {
 		poll_queue(v);
+	}
 	cond_resched();
 	return true;
 }
@@ -95,8 +111,17 @@ static bool worker_fn(void *data)
 static void worker_killed(void *data)
 {
 	struct kviommu *v = data;
+	unsigned int done = 0;
 
-	WRITE_ONCE(v->worker.dead, true);
+	mutex_lock(&v->lock);
+	v->worker.dead = true;
+	v->worker.polling = false;
+	/* What it still had to do. */
+	while (kviommu_work_locked(v, POLL_BATCH, &done) && done < MAX_LAST)
+		cond_resched();
+	if (v->open)
+		v->model->notify(v, true);
+	mutex_unlock(&v->lock);
 }
 
 /**

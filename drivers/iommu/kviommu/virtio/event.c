@@ -58,9 +58,10 @@ void kviommu_virtio_events(struct kviommu_virtio *vi)
 {
 	struct kviommu_endpoint *ep;
 	struct kviommu_fault f;
+	unsigned int n = KVIOMMU_MAX_FAULTS;
 	bool told;
 
-	while (kviommu_fault_next(vi->v, &f)) {
+	while (n-- && kviommu_fault_next(vi->v, &f)) {
 		ep = endpoint_of(vi->v, f.dev);
 		if (!ep)
 			continue;

@@ -178,7 +178,8 @@ static u8 map_status(struct kviommu_virtio *vi,
 		return VIRTIO_IOMMU_S_INVAL;
 	if (reserved(d, first, last))
 		return VIRTIO_IOMMU_S_RANGE;
-	if (vi->v->nr_mappings >= vi->v->max_mappings)
+	if (vi->v->gmem.pieces + kviommu_shadow_pieces(gpa, last - first + 1) >
+	    vi->v->max_mappings)
 		return VIRTIO_IOMMU_S_NOMEM;
 
 	prot = (flags & VIRTIO_IOMMU_MAP_F_READ ? KVIOMMU_READ : 0) |

@@ -53,8 +53,8 @@ static size_t avail_event(const struct kviommu_vq *vq)
  * @vi: model
  * @vq: queue, enabled
  *
- * Return: 0, or -EFAULT if they are not in guest memory; the device then needs
- * a reset.
+ * Return: 0; -EFAULT if they are not in guest memory, the device then needs a
+ * reset; -EAGAIN if they were, and the VMM has taken that memory away.
  */
 int kviommu_vq_ready(struct kviommu_virtio *vi, struct kviommu_vq *vq)
 {
@@ -65,9 +65,12 @@ int kviommu_vq_ready(struct kviommu_virtio *vi, struct kviommu_vq *vq)
 	if (kviommu_window_get(g, &vq->desc) ||
 	    kviommu_window_get(g, &vq->driver) ||
 	    kviommu_window_get(g, &vq->device)) {
+		if (vq->seen)
+			return -EAGAIN;
 		kviommu_virtio_needs_reset(vi, "a queue is outside of guest memory");
 		return -EFAULT;
 	}
+	vq->seen = true;
 	return 0;
 }
 
@@ -209,6 +212,8 @@ static int walk_chain(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		/* 2.7.5.3.1; @segs has room for this many. */
 		if (!left--)
 			return fail(vi, "a descriptor chain is longer than its queue");
+		if (addr + len < addr)
+			return fail(vi, "a buffer is outside of guest memory");
 		if (flags & VRING_DESC_F_WRITE) {
 			vq->segs[c->nsegs++] = (struct kviommu_seg){ addr, len };
 			c->nwrite += len;

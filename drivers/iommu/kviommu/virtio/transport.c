@@ -430,7 +430,7 @@ static void notified(struct kviommu_virtio *vi, u32 queue)
 	if (v->worker.polling)
 		return;
 	do {
-		more = kviommu_work_locked(v, v->batch, &done);
+		more = kviommu_work_locked(v, READ_ONCE(v->batch), &done);
 	} while (more && v->worker.dead && done < KVIOMMU_REQUESTQ_MAX);
 	if (more && v->worker.dead)
 		v->model->notify(v, true);

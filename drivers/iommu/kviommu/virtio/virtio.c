@@ -222,9 +222,11 @@ static bool virtio_work(struct kviommu *v, unsigned int budget,
 	int rc = 0;
 
 	kviommu_virtio_events(vi);
-	if (!kviommu_virtio_running(vi) || !vq->enabled ||
-	    kviommu_vq_ready(vi, vq))
+	if (!kviommu_virtio_running(vi) || !vq->enabled)
 		return false;
+	rc = kviommu_vq_ready(vi, vq);
+	if (rc)
+		return rc == -EAGAIN;
 
 	while (budget--) {
 		rc = kviommu_vq_take(vi, vq, &c);
@@ -234,6 +236,9 @@ static bool virtio_work(struct kviommu *v, unsigned int budget,
 		(*done)++;
 		/* The request, or a bad buffer, may have stopped the device. */
 		if (!kviommu_virtio_running(vi))
+			break;
+		/* Requests can be large, and others wait for the lock. */
+		if (need_resched())
 			break;
 	}
 	/* No request is complete before devices can't use what it removed. */

@@ -39,6 +39,7 @@ struct kviommu_seg {
 /**
  * struct kviommu_vq - a split virtqueue (virtio 1.3 2.7)
  * @max: largest size
+ * @seen: its areas were in guest memory once
  * @size: entries
  * @desc: descriptor area
  * @driver: available ring
@@ -55,6 +56,7 @@ struct kviommu_vq {
 	u16 size;
 	u16 vector;
 	bool enabled;
+	bool seen;
 	u64 desc_gpa;
 	u64 driver_gpa;
 	u64 device_gpa;
