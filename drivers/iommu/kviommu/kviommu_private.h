@@ -206,7 +206,21 @@ void kviommu_shadow_destroy(struct kviommu_shadow *s);
 int kviommu_shadow_map(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 		       u8 prot);
 int kviommu_shadow_unmap(struct kviommu_shadow *s, u64 iova, u64 last);
-u64 kviommu_shadow_pieces(u64 gpa, u64 size);
+
+/**
+ * kviommu_shadow_pieces() - what a mapping counts for in the quota
+ * @gpa: first byte
+ * @size: bytes, at least 1
+ *
+ * Parts of 2 MiB chunks: a mapping of many of them may take a host page table
+ * for each.
+ */
+static inline u64 kviommu_shadow_pieces(u64 gpa, u64 size)
+{
+	return ((gpa + size - 1) >> KVIOMMU_CHUNK_SHIFT) -
+	       (gpa >> KVIOMMU_CHUNK_SHIFT) + 1;
+}
+
 bool kviommu_shadow_mapped(const struct kviommu_shadow *s, u64 iova, u64 last);
 void kviommu_shadow_flush(struct kviommu_shadow *s);
 void kviommu_shadow_drop(struct kviommu_shadow *s, u64 first, u64 last,

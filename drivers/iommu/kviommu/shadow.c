@@ -63,20 +63,6 @@ static u64 piece_len(u64 gpa, u64 left)
 	return min(left, KVIOMMU_CHUNK_SIZE - (gpa & (KVIOMMU_CHUNK_SIZE - 1)));
 }
 
-/**
- * kviommu_shadow_pieces() - what a mapping counts for in the quota
- * @gpa: first byte
- * @size: bytes, at least 1
- *
- * Parts of 2 MiB chunks: a mapping of many of them may take a host page table
- * for each.
- */
-u64 kviommu_shadow_pieces(u64 gpa, u64 size)
-{
-	return ((gpa + size - 1) >> KVIOMMU_CHUNK_SHIFT) -
-	       (gpa >> KVIOMMU_CHUNK_SHIFT) + 1;
-}
-
 static u64 extent_pieces(const struct kviommu_extent *e)
 {
 	return kviommu_shadow_pieces(e->gpa, extent_size(e));
@@ -301,31 +287,38 @@ static int piece_map(struct kviommu_shadow *s, u64 iova,
 	return 0;
 }
 
+static void piece_unmap(struct kviommu_shadow *s, u64 iova, u64 len)
+{
+	struct kviommu_hostdom *h;
+
+	list_for_each_entry(h, &s->hostdoms, node)
+		hostdom_unmap(h, iova, len);
+}
+
 /* Undo the first @bytes of an extent in the host, and its pins. */
 static void extent_clear(struct kviommu_shadow *s, struct kviommu_extent *e,
 			 u64 bytes)
 {
-	struct kviommu_hostdom *h;
 	u64 off, len;
 
 	for (off = 0; off < bytes; off += len) {
-		len = piece_len(e->gpa + off, bytes - off);
-		list_for_each_entry(h, &s->hostdoms, node)
-			hostdom_unmap(h, e->iova + off, len);
 		if (off)
 			cond_resched();
+		len = piece_len(e->gpa + off, bytes - off);
+		piece_unmap(s, e->iova + off, len);
+		/* With demand pinning a put unpins, so flush all first. */
+		if (!s->gmem->demand)
+			kviommu_gmem_put(s->gmem, e->gpa + off, len);
 	}
-	if (s->gmem->demand) {
-		/* A put may unpin. What a device may still reach stays. */
-		kviommu_shadow_flush(s);
-		if (s->broken)
-			return;
-	}
-	for (off = 0; off < bytes; off += len) {
+	if (!s->gmem->demand)
+		return;
+	kviommu_shadow_flush(s);
+	/* What a device may still reach stays pinned. */
+	for (off = 0; off < bytes && !s->broken; off += len) {
+		if (off)
+			cond_resched();
 		len = piece_len(e->gpa + off, bytes - off);
 		kviommu_gmem_put(s->gmem, e->gpa + off, len);
-		if (off)
-			cond_resched();
 	}
 }
 

@@ -37,17 +37,6 @@ u64 kviommu_virtio_features(void)
 	       BIT_ULL(VIRTIO_IOMMU_F_BYPASS_CONFIG);
 }
 
-/**
- * kviommu_virtio_running() - may the queues be looked at
- * @vi: model
- */
-bool kviommu_virtio_running(const struct kviommu_virtio *vi)
-{
-	return (vi->status & (VIRTIO_CONFIG_S_DRIVER_OK |
-			      VIRTIO_CONFIG_S_NEEDS_RESET)) ==
-	       VIRTIO_CONFIG_S_DRIVER_OK;
-}
-
 static void config_irq(struct kviommu_virtio *vi)
 {
 	/* 4.1.4.5.1: set whatever kind of interrupt there is. */

@@ -14,24 +14,6 @@ static struct kviommu_virtio *priv(struct kviommu *v)
 }
 
 /**
- * kviommu_virtio_domain() - find a guest domain, or NULL
- * @vi: model
- * @id: domain id
- */
-struct kviommu_vdomain *kviommu_virtio_domain(struct kviommu_virtio *vi,
-					      u32 id)
-{
-	struct kviommu_vdomain *d = vi->recent;
-
-	if (likely(d && d->id == id))
-		return d;
-	d = xa_load(&vi->domains, id);
-	if (d)
-		vi->recent = d;
-	return d;
-}
-
-/**
  * kviommu_virtio_domain_create() - make a guest domain
  * @vi: model
  * @id: domain id, not in use

@@ -8,6 +8,7 @@
 
 #include <linux/virtio_iommu.h>
 #include <linux/virtio_ring.h>
+#include <uapi/linux/virtio_config.h>
 
 #include "kviommu_private.h"
 
@@ -138,6 +139,32 @@ static inline bool kviommu_virtio_has(const struct kviommu_virtio *vi,
 	return vi->features & BIT_ULL(bit);
 }
 
+/* May the queues be looked at? */
+static inline bool kviommu_virtio_running(const struct kviommu_virtio *vi)
+{
+	return (vi->status & (VIRTIO_CONFIG_S_DRIVER_OK |
+			      VIRTIO_CONFIG_S_NEEDS_RESET)) ==
+	       VIRTIO_CONFIG_S_DRIVER_OK;
+}
+
+/**
+ * kviommu_virtio_domain() - find a guest domain, or NULL
+ * @vi: model
+ * @id: domain id
+ */
+static inline struct kviommu_vdomain *
+kviommu_virtio_domain(struct kviommu_virtio *vi, u32 id)
+{
+	struct kviommu_vdomain *d = vi->recent;
+
+	if (likely(d && d->id == id))
+		return d;
+	d = xa_load(&vi->domains, id);
+	if (d)
+		vi->recent = d;
+	return d;
+}
+
 /* transport.c */
 u64 kviommu_virtio_features(void);
 void kviommu_virtio_read(struct kviommu *v, u32 offset, void *buf, size_t len);
@@ -146,7 +173,6 @@ void kviommu_virtio_write(struct kviommu *v, u32 offset, const void *buf,
 void kviommu_virtio_reset_transport(struct kviommu_virtio *vi);
 void kviommu_virtio_needs_reset(struct kviommu_virtio *vi, const char *why);
 void kviommu_virtio_pci_config(struct kviommu *v);
-bool kviommu_virtio_running(const struct kviommu_virtio *vi);
 
 /* ring.c */
 int kviommu_vq_ready(struct kviommu_virtio *vi, struct kviommu_vq *vq);
@@ -175,8 +201,6 @@ void kviommu_virtio_events(struct kviommu_virtio *vi);
 void kviommu_virtio_drop_domains(struct kviommu_virtio *vi);
 void kviommu_virtio_set_domain(struct kviommu_endpoint *ep,
 			       struct kviommu_vdomain *d);
-struct kviommu_vdomain *kviommu_virtio_domain(struct kviommu_virtio *vi,
-					      u32 id);
 struct kviommu_vdomain *kviommu_virtio_domain_create(struct kviommu_virtio *vi,
 						     u32 id, bool bypass);
 void kviommu_virtio_domain_put(struct kviommu_virtio *vi,
