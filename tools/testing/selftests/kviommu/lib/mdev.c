@@ -27,24 +27,28 @@ static int by_name(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
+/* The first ones by name: those behind a bridge, which share a group, are last */
 int pci_find(u16 vendor, u16 device, char (*bdf)[BDF_LEN], int max)
 {
 	DIR *d = opendir("/sys/bus/pci/devices");
+	char found[64][BDF_LEN];
 	struct dirent *entry;
 	int n = 0;
 
 	if (!d)
 		return 0;
-	while (n < max && (entry = readdir(d))) {
+	while (n < 64 && (entry = readdir(d))) {
 		if (entry->d_name[0] == '.' ||
 		    strlen(entry->d_name) >= BDF_LEN ||
 		    pci_attr(entry->d_name, "vendor") != vendor ||
 		    pci_attr(entry->d_name, "device") != device)
 			continue;
-		strcpy(bdf[n++], entry->d_name);
+		strcpy(found[n++], entry->d_name);
 	}
 	closedir(d);
-	qsort(bdf, n, BDF_LEN, by_name);
+	qsort(found, n, BDF_LEN, by_name);
+	n = n < max ? n : max;
+	memcpy(bdf, found, n * BDF_LEN);
 	return n;
 }
 
