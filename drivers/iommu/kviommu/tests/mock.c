@@ -954,6 +954,7 @@ void mock_destroy(struct mock *m)
 		KUNIT_EXPECT_EQ(test, m->v.gmem.pinned, 0);
 		KUNIT_EXPECT_EQ(test, m->mem.pinned, 0);
 		KUNIT_EXPECT_EQ(test, m->v.nr_mappings, 0);
+		KUNIT_EXPECT_EQ(test, m->v.gmem.pieces, 0);
 	}
 	for (i = m->nr_devs; i--;)
 		remove_dev(m->devs[i]);

@@ -415,7 +415,7 @@ static void gmem_copy(struct kunit *test)
 	want = kunit_kzalloc(test, max, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, buf);
 	KUNIT_ASSERT_NOT_NULL(test, want);
-	for (round = 0; round < 200; round++) {
+	for (round = 0; round < 100; round++) {
 		len = mock_below(&rnd, max + 1);
 		gpa = mock_below(&rnd, 2 * CHUNK - PAGE_SIZE - len);
 		if (round & 1)
@@ -505,9 +505,9 @@ static void gmem_random(struct kunit *test)
 			held[k].len = 0;
 			continue;
 		}
-		n = mock_below(&rnd, 4) ? 1 + mock_below(&rnd, 8) :
-					  1 + mock_below(&rnd, 512);
-		if (!mock_below(&rnd, 10))
+		n = mock_below(&rnd, 12) ? 1 + mock_below(&rnd, 8) :
+					   1 + mock_below(&rnd, 512);
+		if (!mock_below(&rnd, 20))
 			n = 512;
 		page = 512 * mock_below(&rnd, CHUNKS) + mock_below(&rnd, 513 - n);
 		write = mock_below(&rnd, 2);

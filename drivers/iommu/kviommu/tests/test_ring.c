@@ -177,6 +177,12 @@ static void read_wraps(struct guest *g)
 	guest_avail(g, Q, 3);
 }
 
+static void write_wraps(struct guest *g)
+{
+	guest_desc(g, desc_table(g), 9, U64_MAX - 1, 4, F_WRITE, 0);
+	guest_avail(g, Q, 3);
+}
+
 static void just_table(struct guest *g)
 {
 	guest_avail(g, Q, 3);
@@ -249,12 +255,6 @@ static void table_unknown_flag(struct guest *g)
 	guest_avail(g, Q, 3);
 }
 
-static void rings_gone(struct guest *g)
-{
-	guest_avail(g, Q, 3);
-	mock_mem_gone(g->m, g->vq[Q].used & PAGE_MASK, PAGE_SIZE);
-}
-
 static const struct broken_case broken_cases[] = {
 	{ "head too large", "out of range", .make = head_too_large },
 	{ "head 0xffff", "out of range", .make = head_max },
@@ -272,6 +272,7 @@ static const struct broken_case broken_cases[] = {
 	{ "index goes back", "jumped", .make = index_goes_back },
 	{ "read outside of memory", "outside", .make = read_outside },
 	{ "read over the end", "outside", .make = read_wraps },
+	{ "write over the end", "outside", .make = write_wraps },
 	{ "table not negotiated", "not negotiated",
 	  BIT_ULL(VIRTIO_RING_F_INDIRECT_DESC), true, just_table },
 	{ "table and next", "not the last", 0, true, table_and_next },
@@ -287,10 +288,7 @@ static const struct broken_case broken_cases[] = {
 	{ "loop in a table", "longer than", 0, true, table_loop },
 	{ "unknown flag in a table", "unknown flags", 0, true,
 	  table_unknown_flag },
-	{ "rings gone", "outside", .make = rings_gone },
 };
-
-KUNIT_ARRAY_PARAM_DESC(broken, broken_cases, name);
 
 /* Break it, and see that the device has stopped and done nothing. */
 static void break_once(struct guest *g, const struct broken_case *c)
@@ -316,7 +314,6 @@ static void break_once(struct guest *g, const struct broken_case *c)
 	KUNIT_EXPECT_EQ(test, reply_status(g), 0xa5);
 	KUNIT_EXPECT_EQ(test, g->vi->nr_domains, 0);
 	/* Nor is anything else. */
-	mock_mem_hole(g->m, g->vq[Q].used & PAGE_MASK, PAGE_SIZE, false);
 	valid_chain(g);
 	guest_avail(g, Q, 3);
 	guest_kick(g, Q);
@@ -324,10 +321,9 @@ static void break_once(struct guest *g, const struct broken_case *c)
 	KUNIT_EXPECT_EQ(test, reply_status(g), 0xa5);
 }
 
-static void ring_broken(struct kunit *test)
+static void broken(struct guest *g, const struct broken_case *c)
 {
-	const struct broken_case *c = test->param_value;
-	struct guest *g = create(test, GUEST_ALL_FEATURES & ~c->without, false);
+	struct kunit *test = g->m->test;
 	unsigned int attempt;
 	const char *line;
 
@@ -343,19 +339,31 @@ static void ring_broken(struct kunit *test)
 		expect_done(g, 3, 4);
 		KUNIT_EXPECT_EQ(test, reply_status(g), VIRTIO_IOMMU_S_OK);
 		KUNIT_EXPECT_EQ(test, VIRTIO_IOMMU_S_OK, guest_detach(g, 5, EP));
-		if (test->status != KUNIT_SUCCESS)
-			return;
 
 		break_once(g, c);
-		if (guest_log_has(g, c->why, &line))
-			break;
+		if (test->status != KUNIT_SUCCESS || guest_log_has(g, c->why, &line))
+			return;
 		if (line) {
 			KUNIT_FAIL(test, "not for \"%s\": %s", c->why, line);
-			break;
+			return;
 		}
 		/* The log is rate-limited. */
 		KUNIT_ASSERT_EQ_MSG(test, attempt, 0, "the log does not say why");
 		msleep(5500);
+	}
+}
+
+static void ring_broken(struct kunit *test)
+{
+	struct guest *g = create(test, GUEST_ALL_FEATURES, false);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(broken_cases); i++) {
+		broken(g, &broken_cases[i]);
+		if (test->status != KUNIT_SUCCESS) {
+			kunit_err(test, "%s\n", broken_cases[i].name);
+			return;
+		}
 	}
 	guest_start(g, GUEST_ALL_FEATURES);
 	KUNIT_EXPECT_EQ(test, VIRTIO_IOMMU_S_OK, guest_attach(g, 6, EP, 0));
@@ -373,7 +381,6 @@ struct reply_case {
 static const struct reply_case reply_cases[] = {
 	{ "outside of memory", MEM_END, 4 },
 	{ "over the end of memory", MEM_END - 2, 4 },
-	{ "over the highest address", U64_MAX - 1, 4 },
 	{ "read-only memory", RO_MEM, 4 },
 	{ "over to read-only memory", RO_MEM - 2, 4 },
 	{ "too short", REPLY, 3 },
@@ -849,12 +856,28 @@ static void ring_memory_moves(struct kunit *test)
 {
 	struct guest *g = create(test, GUEST_ALL_FEATURES, false);
 	u64 page = g->vq[Q].used & PAGE_MASK;
+	u16 used;
 
 	KUNIT_EXPECT_EQ(test, VIRTIO_IOMMU_S_OK, guest_attach(g, 5, EP, 0));
 	mock_mem_gone(g->m, page, PAGE_SIZE);
 	mock_mem_hole(g->m, page, PAGE_SIZE, false);
 	KUNIT_EXPECT_EQ(test, VIRTIO_IOMMU_S_OK, guest_detach(g, 5, EP));
 	KUNIT_EXPECT_FALSE(test, needs_reset(g));
+
+	/* A notification while it is away: nothing, and done later. */
+	g->v->worker.dead = false;
+	used = guest_get16(g, g->vq[Q].used + 2);
+	mock_mem_gone(g->m, page, PAGE_SIZE);
+	valid_chain(g);
+	guest_avail(g, Q, 3);
+	guest_kick(g, Q);
+	KUNIT_EXPECT_FALSE(test, needs_reset(g));
+	KUNIT_EXPECT_EQ(test, used, guest_get16(g, g->vq[Q].used + 2));
+	KUNIT_EXPECT_EQ(test, g->vi->nr_domains, 0);
+	mock_mem_hole(g->m, page, PAGE_SIZE, false);
+	guest_kick(g, Q);
+	expect_done(g, 3, 4);
+	KUNIT_EXPECT_EQ(test, g->vi->nr_domains, 1);
 }
 
 /* Any content of the rings: no harm, and a reset brings it back. */
@@ -866,7 +889,7 @@ static void ring_fuzz(struct kunit *test)
 	u32 head, len;
 
 	mock_seed(test, &rnd, 0xf022);
-	for (round = 0; round < 400; round++) {
+	for (round = 0; round < 150; round++) {
 		guest_start(g, mock_below(&rnd, 2) ? GUEST_ALL_FEATURES :
 			    GUEST_ALL_FEATURES & ~*(const u64 *)&feature_sets[2]);
 		for (i = 0; i < 64; i++) {
@@ -894,14 +917,14 @@ static void ring_fuzz(struct kunit *test)
 			KUNIT_EXPECT_LT(test, head, 64);
 		KUNIT_EXPECT_LE(test, i, 64);
 	}
-	KUNIT_EXPECT_GT(test, stopped, 20);
+	KUNIT_EXPECT_GT(test, stopped, 10);
 	KUNIT_EXPECT_GT(test, went_on, 0);
 	guest_start(g, GUEST_ALL_FEATURES);
 	KUNIT_EXPECT_EQ(test, VIRTIO_IOMMU_S_OK, guest_attach(g, 5, EP, 0));
 }
 
 static struct kunit_case ring_cases[] = {
-	KUNIT_CASE_PARAM(ring_broken, broken_gen_params),
+	KUNIT_CASE(ring_broken),
 	KUNIT_CASE_PARAM(ring_no_reply, reply_gen_params),
 	KUNIT_CASE_PARAM(ring_areas, area_gen_params),
 	KUNIT_CASE_PARAM(ring_chains, chain_gen_params),
