@@ -506,8 +506,8 @@ static void gmem_random(struct kunit *test)
 			continue;
 		}
 		n = mock_below(&rnd, 12) ? 1 + mock_below(&rnd, 8) :
-					   1 + mock_below(&rnd, 512);
-		if (!mock_below(&rnd, 20))
+					   1 + mock_below(&rnd, 64);
+		if (!mock_below(&rnd, 50))
 			n = 512;
 		page = 512 * mock_below(&rnd, CHUNKS) + mock_below(&rnd, 513 - n);
 		write = mock_below(&rnd, 2);
