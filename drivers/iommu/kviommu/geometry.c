@@ -93,7 +93,7 @@ int kviommu_geometry_read(struct device *dev, struct kviommu_geometry *geo)
 	struct iommu_domain *domain;
 
 	memset(geo, 0, sizeof(*geo));
-	domain = iommu_paging_domain_alloc(dev);
+	domain = kviommu_domain_alloc(dev);
 	if (IS_ERR(domain))
 		return PTR_ERR(domain);
 	geo->last = domain->geometry.aperture_end;

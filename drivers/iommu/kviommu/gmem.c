@@ -9,6 +9,10 @@
  * is pinned only while a mapping uses it; a chunk is then pinned whole only by
  * a mapping of all of it.
  *
+ * When the VMM takes away a part of a chunk that is pinned whole, the rest is
+ * pinned page by page before the whole is unpinned, so that what devices have
+ * mapped of it stays mapped.
+ *
  * iommufd wants every unpin to name exactly a range that was pinned: a whole
  * chunk, a page, or a window's page.
  *
@@ -25,11 +29,19 @@
 #define CHUNK_MASK	(KVIOMMU_CHUNK_SIZE - 1)
 #define NOT_CONTIGUOUS	((phys_addr_t)-1)
 
-/* The part of a chunk that exists only when it is pinned page by page. */
+/*
+ * The part of a chunk that exists only when it is pinned page by page.
+ *
+ * @was_whole: some mappings may be from when it was pinned whole, in runs of
+ *	       pages for which the host may have used one entry
+ * @still_whole: and it still is, besides
+ */
 struct chunk_pages {
 	DECLARE_BITMAP(pinned, KVIOMMU_CHUNK_PAGES);
 	DECLARE_BITMAP(readonly, KVIOMMU_CHUNK_PAGES);
 	u32 refs[KVIOMMU_CHUNK_PAGES];
+	bool was_whole;
+	bool still_whole;
 };
 
 /*
@@ -180,6 +192,8 @@ static int page_pin(struct kviommu_gmem *g, struct kviommu_chunk *c,
 static void page_unpin(struct kviommu_gmem *g, struct kviommu_chunk *c,
 		       unsigned int i)
 {
+	if (!test_bit(i, c->by_page->pinned))
+		return;
 	g->ops->unpin(g->priv, c->gpa + ((u64)i << PAGE_SHIFT), 1);
 	__clear_bit(i, c->by_page->pinned);
 	__clear_bit(i, c->by_page->readonly);
@@ -256,7 +270,6 @@ static void chunk_unpin_whole(struct kviommu_gmem *g, struct kviommu_chunk *c)
 {
 	g->ops->unpin(g->priv, c->gpa, KVIOMMU_CHUNK_PAGES);
 	g->pinned -= KVIOMMU_CHUNK_SIZE;
-	chunk_free(g, c);
 }
 
 /**
@@ -282,6 +295,7 @@ void kviommu_gmem_put(struct kviommu_gmem *g, u64 gpa, size_t len)
 			chunk_free(g, c);
 	} else if (g->demand && !c->users) {
 		chunk_unpin_whole(g, c);
+		chunk_free(g, c);
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_put);
@@ -299,6 +313,161 @@ void kviommu_gmem_split(struct kviommu_gmem *g, u64 gpa)
 		c->users++;
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_split);
+
+/**
+ * kviommu_gmem_join() - two mappings become one: undoes kviommu_gmem_split()
+ * @g: guest memory
+ * @gpa: where the second begins; within a chunk both are in
+ */
+void kviommu_gmem_join(struct kviommu_gmem *g, u64 gpa)
+{
+	struct kviommu_chunk *c = chunk_find(g, gpa);
+
+	if (!WARN_ON_ONCE(!c || c->users < 2))
+		c->users--;
+}
+EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_join);
+
+/* The pages of a chunk that is pinned whole, for when it is not any more. */
+static int chunk_list_pages(struct kviommu_chunk *c)
+{
+	unsigned int i;
+
+	if (c->pages)
+		return 0;
+	c->pages = kvcalloc(KVIOMMU_CHUNK_PAGES, sizeof(*c->pages),
+			    GFP_KERNEL_ACCOUNT);
+	if (!c->pages)
+		return -ENOMEM;
+	for (i = 0; i < KVIOMMU_CHUNK_PAGES; i++)
+		c->pages[i] = pfn_to_page(PHYS_PFN(c->base) + i);
+	return 0;
+}
+
+static void chunk_part(struct kviommu_gmem *g, u64 gpa, u64 first, u64 last)
+{
+	struct kviommu_chunk *c = chunk_find(g, gpa);
+	struct chunk_pages *p;
+	struct page *page;
+	unsigned int i;
+
+	if (!c || !c->users || c->by_page ||
+	    (first <= c->gpa && last >= c->gpa + CHUNK_MASK))
+		return;
+	p = kvzalloc_obj(*p, GFP_KERNEL_ACCOUNT);
+	if (!p)
+		return;
+	if (chunk_list_pages(c)) {
+		kvfree(p);
+		return;
+	}
+	c->by_page = p;
+	for (i = 0; i < KVIOMMU_CHUNK_PAGES; i++) {
+		u64 at = c->gpa + ((u64)i << PAGE_SHIFT);
+
+		if (at <= last && at + PAGE_SIZE - 1 >= first)
+			continue;
+		if (g->ops->pin(g->priv, at, 1, true, &page))
+			goto err_unpin;
+		__set_bit(i, p->pinned);
+		g->pinned += PAGE_SIZE;
+		/* The same pin holds both. */
+		if (WARN_ON_ONCE(page != c->pages[i]))
+			goto err_unpin;
+	}
+	p->was_whole = true;
+	p->still_whole = true;
+	c->base = NOT_CONTIGUOUS;
+	return;
+
+err_unpin:
+	/* Then all of the chunk goes. */
+	for_each_set_bit(i, p->pinned, KVIOMMU_CHUNK_PAGES) {
+		g->ops->unpin(g->priv, c->gpa + ((u64)i << PAGE_SHIFT), 1);
+		g->pinned -= PAGE_SIZE;
+	}
+	c->by_page = NULL;
+	kvfree(p);
+}
+
+/**
+ * kviommu_gmem_part() - get ready for a part of some chunks to go away
+ * @g: guest memory
+ * @first: first byte of what goes
+ * @last: last byte
+ *
+ * Pins the rest of such chunks page by page. kviommu_gmem_hold() must be
+ * called for all that is mapped of them, and kviommu_gmem_release() follow.
+ * Where that fails, kviommu_gmem_busy() says that all of the chunk goes.
+ *
+ * Return: whether there is such a chunk.
+ */
+bool kviommu_gmem_part(struct kviommu_gmem *g, u64 first, u64 last)
+{
+	chunk_part(g, first, first, last);
+	if (first >> KVIOMMU_CHUNK_SHIFT != last >> KVIOMMU_CHUNK_SHIFT)
+		chunk_part(g, last, first, last);
+	return kviommu_gmem_parted(g, first) || kviommu_gmem_parted(g, last);
+}
+EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_part);
+
+/**
+ * kviommu_gmem_parted() - is a part of a chunk about to go away
+ * @g: guest memory
+ * @gpa: address in the chunk
+ */
+bool kviommu_gmem_parted(struct kviommu_gmem *g, u64 gpa)
+{
+	struct kviommu_chunk *c = chunk_find(g, gpa);
+
+	return c && c->by_page && c->by_page->still_whole;
+}
+
+/**
+ * kviommu_gmem_hold() - count a mapping that was made when the chunk was whole
+ * @g: guest memory
+ * @gpa: first byte
+ * @len: bytes; the range must not leave its chunk, which kviommu_gmem_parted()
+ *	 names
+ */
+void kviommu_gmem_hold(struct kviommu_gmem *g, u64 gpa, size_t len)
+{
+	struct kviommu_chunk *c = chunk_find(g, gpa);
+	unsigned int i;
+
+	for (i = page_index(gpa); i <= page_index(gpa + len - 1); i++)
+		c->by_page->refs[i]++;
+}
+
+/**
+ * kviommu_gmem_entry() - may the host have one entry for some of a mapping
+ * @g: guest memory
+ * @gpa: first byte of that part
+ * @size: bytes, a power of two of at most a chunk, and within one chunk
+ *
+ * Return: whether it is physically contiguous and aligned, and may have been
+ * mapped by one call.
+ */
+bool kviommu_gmem_entry(struct kviommu_gmem *g, u64 gpa, size_t size)
+{
+	struct kviommu_chunk *c = chunk_find(g, gpa);
+	unsigned int i = page_index(gpa), n = size >> PAGE_SHIFT, j;
+	unsigned long pfn;
+
+	if (!c)
+		return false;
+	if (c->base != NOT_CONTIGUOUS)
+		return IS_ALIGNED(c->base + (gpa & CHUNK_MASK), size);
+	if ((c->by_page && !c->by_page->was_whole) || !c->pages[i])
+		return false;
+	pfn = page_to_pfn(c->pages[i]);
+	if (!IS_ALIGNED(pfn, n))
+		return false;
+	for (j = 1; j < n; j++)
+		if (!c->pages[i + j] || page_to_pfn(c->pages[i + j]) != pfn + j)
+			return false;
+	return true;
+}
 
 /**
  * kviommu_gmem_run() - physically contiguous part of a range that is held
@@ -385,15 +554,24 @@ void kviommu_gmem_release(struct kviommu_gmem *g, u64 first, u64 last)
 		if (!c->by_page) {
 			WARN_ON_ONCE(c->users && !g->broken);
 			chunk_unpin_whole(g, c);
+			chunk_free(g, c);
 			continue;
 		}
-		for_each_set_bit(p, c->by_page->pinned, KVIOMMU_CHUNK_PAGES) {
+		for (p = 0; p < KVIOMMU_CHUNK_PAGES; p++) {
 			u64 gpa = c->gpa + ((u64)p << PAGE_SHIFT);
 
-			if (gpa > last || gpa + PAGE_SIZE - 1 < first)
+			if (gpa > last || gpa + PAGE_SIZE - 1 < first) {
+				if (g->demand && !c->by_page->refs[p])
+					page_unpin(g, c, p);
 				continue;
+			}
 			WARN_ON_ONCE(c->by_page->refs[p] && !g->broken);
 			page_unpin(g, c, p);
+			c->pages[p] = NULL;
+		}
+		if (c->by_page->still_whole) {
+			c->by_page->still_whole = false;
+			chunk_unpin_whole(g, c);
 		}
 		if (chunk_unused(c))
 			chunk_free(g, c);

@@ -115,6 +115,11 @@ struct kviommu_chunk *kviommu_gmem_get(struct kviommu_gmem *g, u64 gpa,
 				       size_t len, bool write);
 void kviommu_gmem_put(struct kviommu_gmem *g, u64 gpa, size_t len);
 void kviommu_gmem_split(struct kviommu_gmem *g, u64 gpa);
+void kviommu_gmem_join(struct kviommu_gmem *g, u64 gpa);
+bool kviommu_gmem_part(struct kviommu_gmem *g, u64 first, u64 last);
+bool kviommu_gmem_parted(struct kviommu_gmem *g, u64 gpa);
+void kviommu_gmem_hold(struct kviommu_gmem *g, u64 gpa, size_t len);
+bool kviommu_gmem_entry(struct kviommu_gmem *g, u64 gpa, size_t size);
 size_t kviommu_gmem_run(const struct kviommu_chunk *chunk, u64 gpa,
 			size_t max, phys_addr_t *pa);
 bool kviommu_gmem_busy(struct kviommu_gmem *g, u64 *first, u64 *last);
@@ -223,9 +228,10 @@ static inline u64 kviommu_shadow_pieces(u64 gpa, u64 size)
 
 bool kviommu_shadow_mapped(const struct kviommu_shadow *s, u64 iova, u64 last);
 void kviommu_shadow_flush(struct kviommu_shadow *s);
+void kviommu_shadow_hold(struct kviommu_shadow *s, u64 gpa);
 void kviommu_shadow_drop(struct kviommu_shadow *s, u64 first, u64 last,
 			 u64 chunk_first, u64 chunk_last);
-void kviommu_shadow_refill(struct kviommu_shadow *s, unsigned int budget);
+bool kviommu_shadow_refill(struct kviommu_shadow *s, unsigned int budget);
 struct kviommu_extent *kviommu_shadow_first(const struct kviommu_shadow *s,
 					    u64 iova);
 struct kviommu_extent *kviommu_extent_next(const struct kviommu_extent *e);
@@ -507,9 +513,6 @@ void kviommu_worker_kick(struct kviommu *v);
 
 /* ---- the vIOMMU (viommu.c) ---- */
 
-/* Extents to look at for memory that came back, each time there is work. */
-#define KVIOMMU_REFILL	64
-
 struct kviommu_counters {
 	u64 req[8];		/* by virtio request type; 0: unknown */
 	u64 err[16];		/* by status */
@@ -529,6 +532,9 @@ struct kviommu_counters {
  * @ictx: its iommufd. Only devices of the same one may use the guest's memory
  * @memory: guest memory is attached
  * @frozen: geometry the guest may have read; what is assigned later must fit
+ * @refill_wait: while guest memory is away: time between two looks whether it
+ *		 is back, jiffies, else 0; the worker reads it without the lock
+ * @refill_at: when to look next, jiffies
  */
 struct kviommu {
 	struct vfio_device vdev;
@@ -550,6 +556,8 @@ struct kviommu {
 	struct kviommu_counters count;
 	u64 nr_mappings;
 	struct kviommu_geometry frozen;
+	unsigned long refill_wait;
+	unsigned long refill_at;
 
 	/* settings, see Documentation/ABI */
 	unsigned int boot_bypass;
@@ -573,6 +581,7 @@ void kviommu_dma_unmap(struct kviommu *v, u64 iova, u64 length);
 void kviommu_apply_all(struct kviommu *v);
 void kviommu_flush_all(struct kviommu *v);
 void kviommu_refill_all(struct kviommu *v, unsigned int budget);
+void kviommu_refill(struct kviommu *v);
 bool kviommu_work_locked(struct kviommu *v, unsigned int budget,
 			 unsigned int *done);
 bool kviommu_work(struct kviommu *v, unsigned int budget, unsigned int *done);

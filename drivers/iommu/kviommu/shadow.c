@@ -496,17 +496,94 @@ static struct kviommu_extent *extent_split(struct kviommu_shadow *s,
 	return new;
 }
 
+/*
+ * Undo extent_split() where both parts are mapped again. The host's pieces stay
+ * what they are.
+ */
+static struct kviommu_extent *extent_join(struct kviommu_shadow *s,
+					  struct kviommu_extent *e)
+{
+	struct kviommu_extent *prev;
+
+	prev = rb_entry_safe(rb_prev(&e->node), struct kviommu_extent, node);
+	if (!e->joined || !prev || prev->absent || e->absent)
+		return e;
+	if (e->gpa & (KVIOMMU_CHUNK_SIZE - 1))
+		kviommu_gmem_join(s->gmem, e->gpa);
+	s->gmem->pieces -= extent_pieces(prev);
+	prev->last = e->last;
+	s->gmem->pieces += extent_pieces(prev);
+	extent_remove(s, e);
+	return prev;
+}
+
+/**
+ * kviommu_shadow_hold() - kviommu_gmem_hold() for all that is mapped of a chunk
+ * @s: shadow
+ * @gpa: address in the chunk
+ */
+void kviommu_shadow_hold(struct kviommu_shadow *s, u64 gpa)
+{
+	u64 first = ALIGN_DOWN(gpa, KVIOMMU_CHUNK_SIZE);
+	u64 last = first + KVIOMMU_CHUNK_SIZE - 1;
+	struct kviommu_extent *e;
+
+	for (e = kviommu_shadow_first(s, 0); e; e = kviommu_extent_next(e)) {
+		cond_resched();
+		if (e->absent || e->gpa > last || extent_gpa_last(e) < first)
+			continue;
+		gpa = max(e->gpa, first);
+		kviommu_gmem_hold(s->gmem, gpa,
+				  min(extent_gpa_last(e), last) - gpa + 1);
+	}
+}
+
+/*
+ * The largest entry that the host may have across @gpa, inside an extent: its
+ * first byte, and the first behind it. Both are @gpa if there surely is none.
+ */
+static void entry_bounds(struct kviommu_shadow *s, struct kviommu_extent *e,
+			 u64 gpa, u64 *first, u64 *end)
+{
+	struct kviommu_hostdom *h;
+	u64 sizes = 0, size, iova;
+
+	*first = gpa;
+	*end = gpa;
+	if (gpa <= e->gpa || gpa > extent_gpa_last(e))
+		return;
+	list_for_each_entry(h, &s->hostdoms, node)
+		sizes |= h->domain->pgsize_bitmap;
+	iova = e->iova + (gpa - e->gpa);
+	for (size = KVIOMMU_CHUNK_SIZE; size > PAGE_SIZE; size >>= 1) {
+		u64 at = ALIGN_DOWN(iova, size);
+
+		if (!(sizes & size) || at == iova || at < e->iova ||
+		    at + size - 1 > e->last)
+			continue;
+		at = gpa - (iova - at);
+		if (piece_len(at, size) != size ||
+		    !kviommu_gmem_entry(s->gmem, at, size))
+			continue;
+		*first = at;
+		*end = at + size;
+		return;
+	}
+}
+
 /**
  * kviommu_shadow_drop() - guest memory goes away
  * @s: shadow
  * @first: first byte of guest memory
  * @last: last byte
- * @chunk_first: the same, from where it can be unmapped by itself
+ * @chunk_first: the same, from where it can be unpinned by itself
  * @chunk_last: and up to where
  *
- * Unmaps from the devices all that is mapped from [@chunk_first, @chunk_last],
- * and flushes. kviommu_shadow_refill() brings back what of that is still
- * guest memory. The guest's own view of its mappings does not change.
+ * Unmaps from the devices what is mapped from [@chunk_first, @chunk_last], and
+ * flushes. More than that is unmapped only where the host may have one entry
+ * for memory that goes and memory that stays. kviommu_shadow_refill() brings
+ * back what is still guest memory. The guest's own view of its mappings does
+ * not change.
  *
  * Cost: one look at every extent. It happens when a VMM takes memory away
  * under live mappings, and an index would cost every MAP 32 bytes and a
@@ -516,6 +593,7 @@ void kviommu_shadow_drop(struct kviommu_shadow *s, u64 first, u64 last,
 			 u64 chunk_first, u64 chunk_last)
 {
 	struct kviommu_extent *e, *cut;
+	u64 from, to, unused;
 
 	for (e = kviommu_shadow_first(s, 0); e; e = kviommu_extent_next(e)) {
 		cond_resched();
@@ -526,14 +604,17 @@ void kviommu_shadow_drop(struct kviommu_shadow *s, u64 first, u64 last,
 		 * Without memory for the parts, the whole extent goes: the
 		 * device loses more than it must, never less.
 		 */
-		cut = extent_split(s, e, chunk_first);
+		entry_bounds(s, e, chunk_first, &from, &unused);
+		to = U64_MAX;
+		if (chunk_last != U64_MAX)
+			entry_bounds(s, e, chunk_last + 1, &unused, &to);
+		cut = extent_split(s, e, from);
 		if (cut)
 			e = cut;
-		if (chunk_last != U64_MAX)
-			extent_split(s, e, chunk_last + 1);
+		extent_split(s, e, to);
 		extent_clear(s, e, extent_size(e));
 		extent_set_absent(s, e, true);
-		/* So that what is left of the chunk can come back by itself. */
+		/* So that what stays can come back by itself. */
 		cut = extent_split(s, e, first);
 		if (cut)
 			e = cut;
@@ -549,21 +630,27 @@ void kviommu_shadow_drop(struct kviommu_shadow *s, u64 first, u64 last,
  * @s: shadow
  * @budget: extents to look at, at most
  *
- * Nothing tells that a VMM has given memory back, so this is tried whenever
- * the guest does something.
+ * Nothing tells that a VMM has given memory back, so this has to be tried.
+ *
+ * Return: whether it is worth to try again soon, since something came back or
+ * not all was looked at.
  */
-void kviommu_shadow_refill(struct kviommu_shadow *s, unsigned int budget)
+bool kviommu_shadow_refill(struct kviommu_shadow *s, unsigned int budget)
 {
 	struct kviommu_extent *e;
+	bool hopeful = false;
 
 	for (e = kviommu_shadow_first(s, s->refill); e && budget; budget--) {
-		if (e->absent && !extent_fill(s, e))
+		if (e->absent && !extent_fill(s, e)) {
 			extent_set_absent(s, e, false);
+			hopeful = true;
+		}
+		e = kviommu_extent_next(extent_join(s, e));
 		cond_resched();
-		e = kviommu_extent_next(e);
 	}
 	s->refill = e ? e->iova : 0;
 	kviommu_shadow_flush(s);
+	return hopeful || e;
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_refill);
 
@@ -659,7 +746,7 @@ struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
 	h = kzalloc_obj(*h, GFP_KERNEL_ACCOUNT);
 	if (!h)
 		return ERR_PTR(-ENOMEM);
-	h->domain = iommu_paging_domain_alloc(dev);
+	h->domain = kviommu_domain_alloc(dev);
 	if (IS_ERR(h->domain)) {
 		rc = PTR_ERR(h->domain);
 		kfree(h);

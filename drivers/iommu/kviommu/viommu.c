@@ -10,6 +10,13 @@
 
 #include "kviommu_private.h"
 
+/*
+ * While guest memory is away: extents of a shadow to look at in one go, and the
+ * longest time between two tries, jiffies.
+ */
+#define REFILL_BUDGET	1024
+#define REFILL_WAIT_MAX	((unsigned long)HZ / 4)
+
 /* ---- guest memory is what the VMM attached to the mdev ---- */
 
 static int vfio_pin(void *priv, u64 gpa, int npages, bool write,
@@ -124,6 +131,17 @@ static void drop_shadow(struct kviommu_shadow *s, u32 id, void *arg)
 	kviommu_shadow_drop(s, range[0], range[1], range[2], range[3]);
 }
 
+static void hold_shadow(struct kviommu_shadow *s, u32 id, void *arg)
+{
+	u64 *range = arg;
+
+	if (kviommu_gmem_parted(s->gmem, range[0]))
+		kviommu_shadow_hold(s, range[0]);
+	if (range[0] >> KVIOMMU_CHUNK_SHIFT != range[1] >> KVIOMMU_CHUNK_SHIFT &&
+	    kviommu_gmem_parted(s->gmem, range[1]))
+		kviommu_shadow_hold(s, range[1]);
+}
+
 /**
  * kviommu_flush_all() - make all unmaps so far reach the devices
  * @v: vIOMMU, locked
@@ -214,6 +232,7 @@ void kviommu_close(struct kviommu *v)
 	v->gmem.broken = false;
 	v->ictx = NULL;
 	kviommu_irq_close(v);
+	v->refill_wait = 0;
 	kviommu_geometry_update(v);
 	mutex_unlock(&v->lock);
 }
@@ -256,15 +275,46 @@ EXPORT_SYMBOL_IF_KUNIT(kviommu_memory);
  * kviommu_refill_all() - try again to map what went away
  * @v: vIOMMU, locked
  * @budget: extents of each shadow to look at
+ *
+ * What is still away is tried again later: by the worker, or by the next queue
+ * work that comes then.
  */
 void kviommu_refill_all(struct kviommu *v, unsigned int budget)
 {
 	struct kviommu_shadow *s, *tmp;
+	bool hopeful = false;
 
+	lockdep_assert_held(&v->lock);
 	list_for_each_entry_safe(s, tmp, &v->gmem.holes, holes)
-		kviommu_shadow_refill(s, budget);
+		hopeful |= kviommu_shadow_refill(s, budget);
+	if (list_empty(&v->gmem.holes))
+		WRITE_ONCE(v->refill_wait, 0);
+	else if (hopeful || !v->refill_wait)
+		WRITE_ONCE(v->refill_wait, 1);
+	else
+		WRITE_ONCE(v->refill_wait,
+			   min(2 * v->refill_wait, REFILL_WAIT_MAX));
+	v->refill_at = jiffies + v->refill_wait;
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_refill_all);
+
+static void refill_if_time(struct kviommu *v)
+{
+	if (unlikely(v->refill_wait) && time_after_eq(jiffies, v->refill_at))
+		kviommu_refill_all(v, REFILL_BUDGET);
+}
+
+/**
+ * kviommu_refill() - the same, if it is time for it
+ * @v: vIOMMU
+ */
+void kviommu_refill(struct kviommu *v)
+{
+	mutex_lock(&v->lock);
+	if (v->open)
+		refill_if_time(v);
+	mutex_unlock(&v->lock);
+}
 
 /**
  * kviommu_dma_unmap() - the VMM takes guest memory away
@@ -290,12 +340,16 @@ void kviommu_dma_unmap(struct kviommu *v, u64 gpa, u64 length)
 
 	mutex_lock(&v->lock);
 	kviommu_flush_all(v);
+	if (kviommu_gmem_part(&v->gmem, range[0], range[1]))
+		v->model->for_each_shadow(v, hold_shadow, range);
 	if (kviommu_gmem_busy(&v->gmem, &range[2], &range[3])) {
 		v->model->for_each_shadow(v, drop_shadow, range);
 		kviommu_flush_all(v);
 		kviommu_gmem_release(&v->gmem, range[2], range[3]);
-		/* What shared a chunk with it, but stays. */
+		/* What shared a chunk or an entry with it, but stays. */
 		kviommu_refill_all(v, UINT_MAX);
+		/* It waits from now on for what did not come back. */
+		kviommu_worker_wake(v);
 	} else {
 		kviommu_gmem_release(&v->gmem, range[2], range[3]);
 	}
@@ -317,8 +371,7 @@ bool kviommu_work_locked(struct kviommu *v, unsigned int budget,
 	lockdep_assert_held(&v->lock);
 	if (!v->open)
 		return false;
-	if (unlikely(!list_empty(&v->gmem.holes)))
-		kviommu_refill_all(v, KVIOMMU_REFILL);
+	refill_if_time(v);
 	return v->model->work(v, budget, done);
 }
 

@@ -87,10 +87,18 @@ static bool worker_fn(void *data)
 {
 	struct kviommu *v = data;
 	struct kviommu_worker *w = &v->worker;
+	unsigned long wait = READ_ONCE(v->refill_wait);
 	unsigned int done = 0;
 
-	if (!test_and_clear_bit(WORK_PENDING, &w->pending))
-		return false;
+	/* In TASK_INTERRUPTIBLE, so that no wake-up is missed. */
+	if (!test_and_clear_bit(WORK_PENDING, &w->pending)) {
+		if (!wait)
+			return false;
+		/* Nobody tells of guest memory that comes back. */
+		if (!schedule_timeout(wait))
+			kviommu_refill(v);
+		return true;
+	}
 	__set_current_state(TASK_RUNNING);
 	if (kviommu_work(v, READ_ONCE(v->batch), &done)) {
 		set_bit(WORK_PENDING, &w->pending);

@@ -7,6 +7,7 @@
 #ifndef KVIOMMU_COMPAT_H
 #define KVIOMMU_COMPAT_H
 
+#include <linux/iommu.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -49,6 +50,30 @@
 #define kviommu_iommufd_replace(idev, pt_id)	iommufd_device_replace(idev, pt_id)
 #define kviommu_iommufd_detach(idev)		iommufd_device_detach(idev)
 #endif
+
+/*
+ * An unmanaged domain that has the aperture and the levels of the device's own
+ * IOMMU. Where that is asked by another operation of the driver, the public
+ * function gives one for the widest that there may be.
+ */
+static inline struct iommu_domain *kviommu_domain_alloc(struct device *dev)
+{
+#ifdef KVIOMMU_HAVE_DOMAIN_ALLOC_USER
+	const struct iommu_ops *ops;
+	struct iommu_domain *domain;
+
+	if (!dev->iommu || !dev->iommu->iommu_dev)
+		return ERR_PTR(-ENODEV);
+	ops = dev->iommu->iommu_dev->ops;
+	if (ops->domain_alloc_user) {
+		domain = ops->domain_alloc_user(dev, 0, NULL, NULL);
+		if (!IS_ERR(domain))
+			domain->owner = ops;
+		return domain;
+	}
+#endif
+	return iommu_paging_domain_alloc(dev);
+}
 
 /* vfio-pci's own, where a driver has to name it */
 #ifdef KVIOMMU_HAVE_PCI_DMABUF

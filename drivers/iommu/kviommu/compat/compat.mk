@@ -20,3 +20,5 @@ kviommu-features += $(call kviommu-probe,MATCH_TOKEN_UUID,match_token_uuid,linux
 kviommu-features += $(call kviommu-probe,PCI_DMABUF,get_dmabuf_phys,linux/vfio_pci_core.h)
 # 6.19: attach_dev gets the domain that is left
 kviommu-features += $(call kviommu-probe,ATTACH_DEV_OLD,int ..attach_dev.*dev[^;]$$,linux/iommu.h)
+# until 6.13: the driver is asked for a domain of a device by this alone
+kviommu-features += $(call kviommu-probe,DOMAIN_ALLOC_USER,[*]domain_alloc_user,linux/iommu.h)

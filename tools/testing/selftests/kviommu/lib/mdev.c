@@ -255,6 +255,19 @@ long long mdev_counter(const struct mdev *mdev, const char *name)
 	return -1;
 }
 
+bool mdev_counter_becomes(const struct mdev *mdev, const char *name,
+			  long long value)
+{
+	int i;
+
+	for (i = 0; i < 2000; i++) {
+		if (mdev_counter(mdev, name) == value)
+			return true;
+		usleep(5000);
+	}
+	return false;
+}
+
 bool mdev_has_mapping(const struct mdev *mdev, const char *line_prefix)
 {
 	static char text[1 << 20];
