@@ -118,7 +118,7 @@ static int counters_show(struct seq_file *s, void *unused)
 	v->model->for_each_shadow(v, add_up, sum);
 	seq_printf(s, "kicks %llu\n", c->kicks);
 	seq_printf(s, "polled %llu\n", c->polled);
-	seq_printf(s, "interrupts %llu\n", c->interrupts);
+	seq_printf(s, "interrupts %llu\n", (u64)atomic64_read(&v->irqs.count));
 	seq_printf(s, "resets %llu\n", c->resets);
 	seq_printf(s, "faults %llu\n", c->faults);
 	seq_printf(s, "faults_dropped %llu\n",

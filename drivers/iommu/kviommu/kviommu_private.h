@@ -15,6 +15,7 @@
  *   iommufd's and mm's locks   taken by pinning, and by attaching the VMM's
  *                              page table
  *   iommu_group::mutex         taken by attaching a domain
+ *   kviommu_irqs::lock         INTx
  *   kviommu_faults::lock, kviommu_worker::lock
  *                              irq-safe, not nested; the host's fault handler
  *                              takes them
@@ -373,15 +374,24 @@ void kviommu_group_block_member(struct kviommu *v,
 
 struct eventfd_ctx;
 
+struct virqfd;
+
 /**
- * struct kviommu_irqs - Protected by the lock of the vIOMMU
+ * struct kviommu_irqs - interrupts to the VMM
+ * @msix: protected by the lock of the vIOMMU, and so is @msix_on
+ * @lock: protects the three that follow, which an eventfd changes
+ * @intx_unmask: that eventfd, protected by VFIO
+ * @count: interrupts sent
  */
 struct kviommu_irqs {
 	struct eventfd_ctx *msix[KVIOMMU_MSIX_VECTORS];
-	struct eventfd_ctx *intx;
 	bool msix_on;
+	spinlock_t lock;	/* not irq-safe; taken with the vIOMMU's held */
+	struct eventfd_ctx *intx;
 	bool intx_masked;
 	bool intx_level;
+	struct virqfd *intx_unmask;
+	atomic64_t count;
 };
 
 int kviommu_irq_info(struct vfio_irq_info *info);
@@ -518,7 +528,6 @@ struct kviommu_counters {
 	u64 err[16];		/* by status */
 	u64 kicks;
 	u64 polled;
-	u64 interrupts;
 	u64 faults;
 	u64 faults_dropped;
 	u64 mappings_peak;

@@ -72,6 +72,7 @@ int kviommu_init(struct kviommu *v, const struct kviommu_model *model)
 	INIT_LIST_HEAD(&v->groups);
 	spin_lock_init(&v->faults.lock);
 	spin_lock_init(&v->worker.lock);
+	spin_lock_init(&v->irqs.lock);
 	kviommu_gmem_init(&v->gmem, &vfio_gmem_ops, v);
 	v->model = model;
 	v->boot_bypass = true;
@@ -199,6 +200,7 @@ int kviommu_open(struct kviommu *v)
 	kviommu_geometry_update(v);
 	v->gmem.demand = v->pin_demand;
 	memset(&v->count, 0, sizeof(v->count));
+	atomic64_set(&v->irqs.count, 0);
 	kviommu_faults_clear(v);
 	rc = v->model->open(v);
 	v->open = !rc;

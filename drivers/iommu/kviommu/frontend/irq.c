@@ -2,7 +2,8 @@
 /*
  * Interrupts of the emulated device: eventfds given with VFIO_DEVICE_SET_IRQS.
  * MSI-X has one for each vector; INTx is a level that masks itself when it
- * fires, until the VMM has seen the guest acknowledge it.
+ * fires, until the VMM has seen the guest acknowledge it and unmasks it: by
+ * ioctl, or with an eventfd that KVM signals when the guest ends its interrupt.
  */
 #include <linux/eventfd.h>
 #include <linux/vfio.h>
@@ -48,7 +49,7 @@ static void signal_ctx(struct kviommu *v, struct eventfd_ctx *ctx)
 	if (!ctx)
 		return;
 	eventfd_signal(ctx);
-	v->count.interrupts++;
+	atomic64_inc(&v->irqs.count);
 }
 
 /* fd of -1 takes the eventfd away, as for vfio-pci */
@@ -70,6 +71,7 @@ static int set_ctx(struct eventfd_ctx **slot, s32 fd)
 
 static void intx_fire(struct kviommu *v)
 {
+	lockdep_assert_held(&v->irqs.lock);
 	if (!v->irqs.intx_level || v->irqs.intx_masked || !v->irqs.intx ||
 	    kviommu_config_intx_disabled(&v->config))
 		return;
@@ -77,12 +79,53 @@ static void intx_fire(struct kviommu *v)
 	signal_ctx(v, v->irqs.intx);
 }
 
+static void intx_set_masked(struct kviommu *v, bool masked)
+{
+	spin_lock(&v->irqs.lock);
+	v->irqs.intx_masked = masked;
+	intx_fire(v);
+	spin_unlock(&v->irqs.lock);
+}
+
+/* In a work item: the eventfd that woke it is locked by its own handler. */
+static void intx_unmask_fn(void *opaque, void *unused)
+{
+	intx_set_masked(opaque, false);
+}
+
+static int intx_set_unmask_eventfd(struct kviommu *v, s32 fd)
+{
+	if (fd < -1)
+		return -EINVAL;
+	if (fd >= 0)
+		return vfio_virqfd_enable(v, NULL, intx_unmask_fn, NULL,
+					  &v->irqs.intx_unmask, fd);
+	vfio_virqfd_disable(&v->irqs.intx_unmask);
+	return 0;
+}
+
+static int intx_set_eventfd(struct kviommu *v, s32 fd)
+{
+	struct kviommu_irqs *irqs = &v->irqs;
+	struct eventfd_ctx *ctx = NULL;
+	int rc;
+
+	rc = set_ctx(&ctx, fd);
+	if (rc)
+		return rc;
+	spin_lock(&irqs->lock);
+	swap(ctx, irqs->intx);
+	irqs->intx_masked = false;
+	intx_fire(v);
+	spin_unlock(&irqs->lock);
+	put_ctx(&ctx);
+	return 0;
+}
+
 static int set_intx(struct kviommu *v, const struct vfio_irq_set *hdr,
 		    const void *data)
 {
-	struct kviommu_irqs *irqs = &v->irqs;
 	u32 type = hdr->flags & VFIO_IRQ_SET_DATA_TYPE_MASK;
-	int rc;
 
 	if (type == VFIO_IRQ_SET_DATA_BOOL && !*(const u8 *)data)
 		return 0;
@@ -91,27 +134,21 @@ static int set_intx(struct kviommu *v, const struct vfio_irq_set *hdr,
 		/* VMMs fall back to the ioctl where an eventfd can't do it. */
 		if (type == VFIO_IRQ_SET_DATA_EVENTFD)
 			return -ENOTTY;
-		irqs->intx_masked = true;
+		intx_set_masked(v, true);
 		return 0;
 	case VFIO_IRQ_SET_ACTION_UNMASK:
 		if (type == VFIO_IRQ_SET_DATA_EVENTFD)
-			return -ENOTTY;
-		irqs->intx_masked = false;
-		intx_fire(v);
+			return intx_set_unmask_eventfd(v, *(const s32 *)data);
+		intx_set_masked(v, false);
 		return 0;
 	case VFIO_IRQ_SET_ACTION_TRIGGER:
-		if (type != VFIO_IRQ_SET_DATA_EVENTFD) {
-			if (type == VFIO_IRQ_SET_DATA_NONE && !hdr->count)
-				put_ctx(&irqs->intx);
-			else
-				signal_ctx(v, irqs->intx);
-			return 0;
-		}
-		rc = set_ctx(&irqs->intx, *(const s32 *)data);
-		if (rc)
-			return rc;
-		irqs->intx_masked = false;
-		intx_fire(v);
+		if (type == VFIO_IRQ_SET_DATA_EVENTFD)
+			return intx_set_eventfd(v, *(const s32 *)data);
+		if (type == VFIO_IRQ_SET_DATA_NONE && !hdr->count)
+			return intx_set_eventfd(v, -1);
+		spin_lock(&v->irqs.lock);
+		signal_ctx(v, v->irqs.intx);
+		spin_unlock(&v->irqs.lock);
 		return 0;
 	default:
 		return -ENOTTY;
@@ -192,9 +229,11 @@ void kviommu_irq_close(struct kviommu *v)
 {
 	lockdep_assert_held(&v->lock);
 	msix_off(v);
-	put_ctx(&v->irqs.intx);
-	v->irqs.intx_masked = false;
+	intx_set_unmask_eventfd(v, -1);
+	spin_lock(&v->irqs.lock);
 	v->irqs.intx_level = false;
+	spin_unlock(&v->irqs.lock);
+	intx_set_eventfd(v, -1);
 }
 
 /**
@@ -222,7 +261,9 @@ bool kviommu_irq_msix(struct kviommu *v, unsigned int vector)
 void kviommu_irq_intx(struct kviommu *v, bool level)
 {
 	lockdep_assert_held(&v->lock);
-	v->irqs.intx_level = level;
 	kviommu_config_intx_status(&v->config, level);
+	spin_lock(&v->irqs.lock);
+	v->irqs.intx_level = level;
 	intx_fire(v);
+	spin_unlock(&v->irqs.lock);
 }

@@ -156,12 +156,12 @@ TEST_F_TIMEOUT(kill, under_load, 600)
 	pid_t pid;
 	char c;
 
-	for (i = 0; i < 10; i++) {
+	for (i = 0; i < 6; i++) {
 		pid = victim(&self->host, self->ram, VMM_MAPPED, churn, &ready);
 		ASSERT_LT(0, pid);
 		ASSERT_EQ(1, read(ready, &c, 1));
 		close(ready);
-		sleep_ms(37 * i);
+		sleep_ms(61 * i);
 		KILL(pid);
 		EXPECT_CLEAN_AND_USABLE(self);
 	}
@@ -176,7 +176,7 @@ TEST_F_TIMEOUT(kill, while_it_comes_and_goes, 600)
 	pid_t pid;
 
 	TH_LOG("seed 0x%llx", (unsigned long long)rng.state);
-	for (i = 0; i < 25; i++) {
+	for (i = 0; i < 12; i++) {
 		pid = victim(&self->host, self->ram, VMM_IOMMUFD, cycle, &ready);
 		ASSERT_LT(0, pid);
 		delay = rng_below(&rng, 600);

@@ -285,6 +285,72 @@ TEST_F(api, intx_interrupt)
 	close(fd);
 }
 
+static int intx_unmask_eventfd(struct vfio_dev *dev, int fd)
+{
+	struct {
+		struct vfio_irq_set set;
+		int fd;
+	} arg = {
+		.set = {
+			.argsz = sizeof(arg),
+			.flags = VFIO_IRQ_SET_ACTION_UNMASK |
+				 VFIO_IRQ_SET_DATA_EVENTFD,
+			.index = VFIO_PCI_INTX_IRQ_INDEX,
+			.count = 1,
+		},
+		.fd = fd,
+	};
+
+	return ioctl(dev->fd, VFIO_DEVICE_SET_IRQS, &arg) ? -errno : 0;
+}
+
+static bool fires(int fd, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, ms) == 1 && eventfd_take(fd) == 1;
+}
+
+/* As KVM does it: the guest ends its interrupt, and no exit is needed */
+TEST_F(api, intx_unmask_by_eventfd)
+{
+	int fd = eventfd(0, EFD_NONBLOCK), unmask = eventfd(0, EFD_NONBLOCK);
+	struct vfio_dev *dev = &self->vmm.viommu;
+	const u64 one = 1;
+	u8 isr;
+
+	self->vmm.config.features = VIOMMU_PLAIN_FEATURES;
+	ASSERT_UP(&self->vmm, VMM_BUS_MASTER);
+	ASSERT_EQ(0, vfio_set_irqs(dev, VFIO_PCI_INTX_IRQ_INDEX, 0, 1, &fd));
+	EXPECT_EQ(-EINVAL, intx_unmask_eventfd(dev, -2));
+	EXPECT_EQ(-EBADF, intx_unmask_eventfd(dev, 1000));
+	ASSERT_EQ(0, intx_unmask_eventfd(dev, unmask));
+	EXPECT_EQ(-EBUSY, intx_unmask_eventfd(dev, unmask));
+	ASSERT_UP(&self->vmm, VMM_DOMAIN);
+	EXPECT_EQ(true, fires(fd, 0));
+	/* The level stays, since nobody read the ISR */
+	EXPECT_EQ(false, fires(fd, 100));
+	ASSERT_EQ(8, write(unmask, &one, 8));
+	EXPECT_EQ(true, fires(fd, 5000));
+	ASSERT_EQ(0, vfio_bar_read(dev, 0, VIRTIO_ISR, &isr, 1));
+	ASSERT_EQ(8, write(unmask, &one, 8));
+	EXPECT_EQ(false, fires(fd, 100));
+	ASSERT_UP(&self->vmm, VMM_MAPPED);
+	EXPECT_EQ(true, fires(fd, 0));
+	ASSERT_EQ(0, intx_unmask_eventfd(dev, -1));
+	ASSERT_EQ(8, write(unmask, &one, 8));
+	EXPECT_EQ(false, fires(fd, 100));
+	/* Closed before the vIOMMU, and the other way round */
+	ASSERT_EQ(0, intx_unmask_eventfd(dev, unmask));
+	close(unmask);
+	unmask = eventfd(0, EFD_NONBLOCK);
+	EXPECT_EQ(0, intx_unmask_eventfd(dev, unmask));
+	vmm_close(&self->vmm);
+	ASSERT_EQ(8, write(unmask, &one, 8));
+	close(unmask);
+	close(fd);
+}
+
 TEST_F(api, config_identity)
 {
 	struct vfio_dev *dev = &self->vmm.viommu;
