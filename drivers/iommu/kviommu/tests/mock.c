@@ -367,7 +367,8 @@ static int map_one(struct mock_domain *d, u64 iova, phys_addr_t pa, u64 size,
 	if (!pte)
 		return -ENOMEM;
 	*pte = (struct mock_pte){
-		.iova = iova, .size = size, .pa = pa, .prot = prot,
+		.iova = iova, .size = size, .serial = ++d->serial, .pa = pa,
+		.prot = prot,
 	};
 	rc = mtree_insert_range(&d->ptes, iova, iova + size - 1, pte, GFP_KERNEL);
 	if (rc) {

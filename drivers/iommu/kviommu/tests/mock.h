@@ -80,9 +80,11 @@ struct mock_iommu {
 	bool registered;
 };
 
+/* @serial: of the call that made it, so that what was made anew shows */
 struct mock_pte {
 	u64 iova;
 	u64 size;
+	u64 serial;
 	phys_addr_t pa;
 	int prot;
 	struct list_head stale;
@@ -96,6 +98,7 @@ struct mock_domain {
 	struct list_head stale;
 	unsigned int attached;
 	unsigned long flushes;
+	u64 serial;
 	u64 mapped;
 	bool enforced;
 };
