@@ -43,6 +43,6 @@ void kviommu_dev_bind(struct kviommu_dev *kdev, struct iommufd_ctx *ictx);
 void kviommu_dev_unbind(struct kviommu_dev *kdev);
 int kviommu_dev_attach(struct kviommu_dev *kdev, u32 *pt_id);
 void kviommu_dev_detach(struct kviommu_dev *kdev);
-void kviommu_dev_quiet(struct kviommu_dev *kdev);
+void kviommu_dev_quiet(struct kviommu_dev *kdev, bool reset);
 
 #endif /* _LINUX_KVIOMMU_H */

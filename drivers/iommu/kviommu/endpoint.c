@@ -530,17 +530,21 @@ EXPORT_SYMBOL_GPL(kviommu_dev_detach);
 
 /**
  * kviommu_dev_quiet() - the device does no DMA any more
- * @kdev: handle; it was reset, or its bus mastering is off
+ * @kdev: handle
+ * @reset: it was reset; else its bus mastering was switched off, and that
+ *	   counts only if it still is
  */
-void kviommu_dev_quiet(struct kviommu_dev *kdev)
+void kviommu_dev_quiet(struct kviommu_dev *kdev, bool reset)
 {
 	struct kviommu *v = lock_viommu_of(kdev);
 
 	if (!v)
 		return;
-	kdev->ep->unsafe = false;
-	v->model->quiet(v, kdev->ep);
-	kviommu_group_apply(v, kdev->ep->group);
+	if (reset || !kdev->ops->bus_master(kdev->priv)) {
+		kdev->ep->unsafe = false;
+		v->model->quiet(v, kdev->ep);
+		kviommu_group_apply(v, kdev->ep->group);
+	}
 	unlock_viommu(v);
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_quiet);

@@ -782,8 +782,11 @@ static void reset_translated_until_quiet(struct kunit *test)
 	/* A disk that still works finds what it found before. */
 	KUNIT_EXPECT_TRUE(test, reaches(g, m.d10, MAP1, RAM));
 	KUNIT_EXPECT_FALSE(test, mock_dev_blocked(m.d30));
+	/* Its bus mastering was off, but is on again. */
+	kviommu_dev_quiet(m.d10->kdev, false);
+	KUNIT_EXPECT_TRUE(test, reaches(g, m.d10, MAP1, RAM));
 	m.d10->bus_master = false;
-	kviommu_dev_quiet(m.d10->kdev);
+	kviommu_dev_quiet(m.d10->kdev, false);
 	KUNIT_EXPECT_EQ(test, m.d10->hwpt, GUEST_PT);
 	KUNIT_EXPECT_EQ(test, g->v->nr_mappings, 0);
 	/* The others are not quiet yet. */
@@ -812,7 +815,7 @@ static void reset_unsafe(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d10->domain));
 	KUNIT_EXPECT_EQ(test, OK, guest_detach(g, 1, 0x10));
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d10));
-	kviommu_dev_quiet(m.d10->kdev);
+	kviommu_dev_quiet(m.d10->kdev, true);
 	KUNIT_EXPECT_EQ(test, m.d10->hwpt, GUEST_PT);
 }
 
@@ -828,7 +831,7 @@ static void reset_system(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m.d10->hwpt, GUEST_PT);
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d30));
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d31));
-	kviommu_dev_quiet(m.d30->kdev);
+	kviommu_dev_quiet(m.d30->kdev, true);
 	KUNIT_EXPECT_EQ(test, m.d30->hwpt, GUEST_PT);
 	KUNIT_EXPECT_EQ(test, m.d31->hwpt, GUEST_PT);
 }

@@ -143,7 +143,7 @@ static ssize_t kvd_write(struct vfio_device *vdev, const char __user *buf,
 	    (pos & VFIO_PCI_OFFSET_MASK) <= PCI_COMMAND &&
 	    (pos & VFIO_PCI_OFFSET_MASK) + rc > PCI_COMMAND &&
 	    !op_bus_master(kvd))
-		kviommu_dev_quiet(kvd->kdev);
+		kviommu_dev_quiet(kvd->kdev, false);
 	return rc;
 }
 
@@ -184,7 +184,7 @@ static void quiet_work(struct work_struct *work)
 	struct kviommu_vfio_dev *kvd =
 		container_of(work, struct kviommu_vfio_dev, quiet_work);
 
-	kviommu_dev_quiet(kvd->kdev);
+	kviommu_dev_quiet(kvd->kdev, true);
 }
 
 static int kvd_probe(struct pci_dev *pdev, const struct pci_device_id *id)
