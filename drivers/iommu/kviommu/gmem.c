@@ -69,6 +69,8 @@ void kviommu_gmem_init(struct kviommu_gmem *g,
 	g->ops = ops;
 	g->priv = priv;
 	g->pinned = 0;
+	g->spare = NULL;
+	g->nr_spare = 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_init);
 

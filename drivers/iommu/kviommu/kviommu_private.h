@@ -78,6 +78,7 @@ struct kviommu_gmem_ops {
  * @broken: a host IOMMU did not unmap what it was told to, some shadow is broken
  * @demand: pin only what is mapped, and unpin it with its last mapping
  * @pinned: bytes pinned now
+ * @spare: extents to use again, @nr_spare of them
  *
  * Protected by the lock of the vIOMMU.
  */
@@ -93,6 +94,8 @@ struct kviommu_gmem {
 	bool broken;
 	u64 pieces;
 	u64 pinned;
+	struct kviommu_extent *spare;
+	unsigned int nr_spare;
 };
 
 /**
@@ -207,6 +210,7 @@ struct kviommu_shadow {
 
 int kviommu_shadow_module_init(void);
 void kviommu_shadow_module_exit(void);
+void kviommu_shadow_trim(struct kviommu_gmem *g);
 void kviommu_shadow_init(struct kviommu_shadow *s, struct kviommu_gmem *g);
 void kviommu_shadow_destroy(struct kviommu_shadow *s);
 int kviommu_shadow_map(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,

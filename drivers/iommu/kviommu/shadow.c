@@ -47,6 +47,42 @@ void kviommu_shadow_init(struct kviommu_shadow *s, struct kviommu_gmem *g)
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_init);
 
+/* Guests map and unmap in turns: some extents are kept for the next time. */
+#define MAX_SPARE	64
+
+static struct kviommu_extent *extent_alloc(struct kviommu_gmem *g)
+{
+	struct kviommu_extent *e = g->spare;
+
+	if (unlikely(!e))
+		return kmem_cache_alloc(extent_cache, GFP_KERNEL);
+	g->spare = rb_entry_safe(e->node.rb_right, struct kviommu_extent, node);
+	g->nr_spare--;
+	return e;
+}
+
+static void extent_free(struct kviommu_gmem *g, struct kviommu_extent *e)
+{
+	if (unlikely(g->nr_spare >= MAX_SPARE)) {
+		kmem_cache_free(extent_cache, e);
+		return;
+	}
+	e->node.rb_right = g->spare ? &g->spare->node : NULL;
+	g->spare = e;
+	g->nr_spare++;
+}
+
+/**
+ * kviommu_shadow_trim() - free what is kept for later mappings
+ * @g: guest memory of the shadows
+ */
+void kviommu_shadow_trim(struct kviommu_gmem *g)
+{
+	while (g->spare)
+		kmem_cache_free(extent_cache, extent_alloc(g));
+}
+EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_trim);
+
 static u64 extent_size(const struct kviommu_extent *e)
 {
 	return e->last - e->iova + 1;
@@ -149,7 +185,7 @@ static void extent_remove(struct kviommu_shadow *s, struct kviommu_extent *e)
 	s->nr_mappings -= !e->joined;
 	if (e->absent)
 		absent_add(s, -1);
-	kmem_cache_free(extent_cache, e);
+	extent_free(s->gmem, e);
 }
 
 static void extent_set_absent(struct kviommu_shadow *s,
@@ -384,7 +420,7 @@ int kviommu_shadow_map(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 	struct kviommu_extent *e;
 	int rc;
 
-	e = kmem_cache_alloc(extent_cache, GFP_KERNEL);
+	e = extent_alloc(s->gmem);
 	if (!e)
 		return -ENOMEM;
 	e->iova = iova;
@@ -396,7 +432,7 @@ int kviommu_shadow_map(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 
 	rc = extent_insert(s, e);
 	if (rc) {
-		kmem_cache_free(extent_cache, e);
+		extent_free(s->gmem, e);
 		return rc;
 	}
 	rc = extent_fill(s, e);
@@ -479,7 +515,7 @@ static struct kviommu_extent *extent_split(struct kviommu_shadow *s,
 
 	if (gpa <= e->gpa || gpa > extent_gpa_last(e))
 		return e;
-	new = kmem_cache_alloc(extent_cache, GFP_KERNEL);
+	new = extent_alloc(s->gmem);
 	if (!new)
 		return NULL;
 	*new = *e;

@@ -91,6 +91,7 @@ EXPORT_SYMBOL_IF_KUNIT(kviommu_init);
 void kviommu_exit(struct kviommu *v)
 {
 	v->model->exit(v);
+	kviommu_shadow_trim(&v->gmem);
 	xa_destroy(&v->gmem.chunks);
 	xa_destroy(&v->endpoints);
 	mutex_destroy(&v->lock);
@@ -230,6 +231,7 @@ void kviommu_close(struct kviommu *v)
 	kviommu_apply_all(v);
 	v->model->close(v);
 	kviommu_gmem_release(&v->gmem, 0, U64_MAX);
+	kviommu_shadow_trim(&v->gmem);
 	v->memory = false;
 	v->gmem.broken = false;
 	v->ictx = NULL;

@@ -38,6 +38,12 @@ static void ring_set32(const struct kviommu_window *w, size_t offset, u32 val)
 #define USED_IDX	offsetof(struct vring_used, idx)
 #define USED_RING	offsetof(struct vring_used, ring)
 
+/* Sizes are powers of two (2.7). */
+static u16 slot(const struct kviommu_vq *vq, u16 index)
+{
+	return index & (vq->size - 1);
+}
+
 static size_t used_event(const struct kviommu_vq *vq)
 {
 	return AVAIL_RING + vq->size * sizeof(__le16);
@@ -261,7 +267,7 @@ int kviommu_vq_take(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		smp_rmb();
 	}
 	c->head = ring_get16(&vq->driver, AVAIL_RING +
-			     (vq->avail % vq->size) * sizeof(__le16));
+			     slot(vq, vq->avail) * sizeof(__le16));
 	rc = walk_chain(vi, vq, c);
 	if (rc)
 		return rc;
@@ -279,8 +285,8 @@ int kviommu_vq_take(struct kviommu_virtio *vi, struct kviommu_vq *vq,
  */
 void kviommu_vq_put(struct kviommu_vq *vq, u16 head, u32 written)
 {
-	size_t at = USED_RING + (vq->used % vq->size) *
-		    sizeof(struct vring_used_elem);
+	size_t at = USED_RING +
+		    slot(vq, vq->used) * sizeof(struct vring_used_elem);
 
 	ring_set32(&vq->device, at, head);
 	ring_set32(&vq->device, at + sizeof(__le32), written);
