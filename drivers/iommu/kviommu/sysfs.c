@@ -13,32 +13,12 @@ static struct kviommu *to_v(struct device *dev)
 	return dev_get_drvdata(dev);
 }
 
-/* "0000:01:00.0" or "01:00.0" -> the name the kernel gives the device */
-static bool parse_host(const char *s, char name[16])
+/* "[dddd:]bb:dd.f" as one number, with the domain in the upper half */
+static bool parse_bdf(const char *s, u32 *id)
 {
 	unsigned int dom = 0, bus, dev, fn;
 	int n = 0;
 
-	if (sscanf(s, "%x:%x:%x.%x%n", &dom, &bus, &dev, &fn, &n) != 4) {
-		dom = 0;
-		n = 0;
-		if (sscanf(s, "%x:%x.%x%n", &bus, &dev, &fn, &n) != 3)
-			return false;
-	}
-	if (s[n] || dom > 0xffff || bus > 0xff || dev > 0x1f || fn > 7)
-		return false;
-	snprintf(name, 16, "%04x:%02x:%02x.%x", dom, bus, dev, fn);
-	return true;
-}
-
-/* A guest BDF "[dddd:]bb:dd.f", or a number. A VIOT gives both the same id. */
-static bool parse_endpoint(const char *s, u32 *id)
-{
-	unsigned int dom = 0, bus, dev, fn;
-	int n = 0;
-
-	if (!strchr(s, ':'))
-		return !kstrtou32(s, 0, id);
 	if (sscanf(s, "%x:%x:%x.%x%n", &dom, &bus, &dev, &fn, &n) != 4) {
 		dom = 0;
 		n = 0;
@@ -49,6 +29,24 @@ static bool parse_endpoint(const char *s, u32 *id)
 		return false;
 	*id = dom << 16 | PCI_DEVID(bus, PCI_DEVFN(dev, fn));
 	return true;
+}
+
+/* As the kernel names the device */
+static bool parse_host(const char *s, char name[16])
+{
+	u32 id;
+
+	if (!parse_bdf(s, &id))
+		return false;
+	snprintf(name, 16, "%04x:%02x:%02x.%x", id >> 16, PCI_BUS_NUM(id),
+		 PCI_SLOT(id & 0xff), PCI_FUNC(id));
+	return true;
+}
+
+/* A guest BDF, or a number. A VIOT gives both the same id. */
+static bool parse_endpoint(const char *s, u32 *id)
+{
+	return strchr(s, ':') ? parse_bdf(s, id) : !kstrtou32(s, 0, id);
 }
 
 static ssize_t assign_store(struct device *dev, struct device_attribute *attr,
@@ -122,12 +120,14 @@ static int set_closed(struct kviommu *v, const char *name, unsigned int *field,
 	return rc;
 }
 
-static int parse_range(const char *buf, unsigned int min, unsigned int max,
-		       unsigned int *val)
+static int parse_range(struct device *dev, const char *name, const char *buf,
+		       unsigned int min, unsigned int max, unsigned int *val)
 {
-	int rc = kstrtouint(buf, 0, val);
-
-	return rc ? rc : *val < min || *val > max ? -EINVAL : 0;
+	if (!kstrtouint(buf, 0, val) && *val >= min && *val <= max)
+		return 0;
+	dev_warn(dev, "cannot set %s: it wants a number from %u to %u\n", name,
+		 min, max);
+	return -EINVAL;
 }
 
 /**
@@ -166,7 +166,7 @@ static ssize_t uint_store(struct device *dev, struct device_attribute *attr,
 	unsigned int val;
 	int rc;
 
-	rc = parse_range(buf, u->min, u->max, &val);
+	rc = parse_range(dev, attr->attr.name, buf, u->min, u->max, &val);
 	if (!rc && u->closed)
 		rc = set_closed(to_v(dev), attr->attr.name, uint_field(dev, u),
 				val);
@@ -221,15 +221,13 @@ static ssize_t pin_show(struct device *dev, struct device_attribute *attr,
 static ssize_t pin_store(struct device *dev, struct device_attribute *attr,
 			 const char *buf, size_t count)
 {
-	unsigned int demand;
+	unsigned int demand = sysfs_streq(buf, "demand");
 	int rc;
 
-	if (sysfs_streq(buf, "demand"))
-		demand = 1;
-	else if (sysfs_streq(buf, "cache"))
-		demand = 0;
-	else
+	if (!demand && !sysfs_streq(buf, "cache")) {
+		dev_warn(dev, "cannot set pin: it wants \"cache\" or \"demand\"\n");
 		return -EINVAL;
+	}
 	rc = set_closed(to_v(dev), "pin", &to_v(dev)->pin_demand, demand);
 	return rc ? rc : count;
 }
@@ -255,13 +253,16 @@ static ssize_t address_width_store(struct device *dev,
 {
 	struct kviommu *v = to_v(dev);
 	struct kviommu_endpoint *ep;
-	unsigned int width;
+	unsigned int width = 0;
 	unsigned long id;
-	int rc;
+	int rc = 0;
 
-	rc = parse_range(buf, 0, 64, &width);
-	if (rc || (width && width < 32))
-		return rc ? rc : -EINVAL;
+	/* 0: what the host has */
+	if (!sysfs_streq(buf, "0")) {
+		rc = parse_range(dev, "address_width", buf, 32, 64, &width);
+		if (rc)
+			return rc;
+	}
 	mutex_lock(&v->lock);
 	if (v->open) {
 		dev_warn(dev, "cannot set address_width while a VMM has the vIOMMU open\n");
