@@ -71,6 +71,8 @@ void kviommu_gmem_init(struct kviommu_gmem *g,
 	g->pinned = 0;
 	g->spare = NULL;
 	g->nr_spare = 0;
+	g->nr_regions = 0;
+	g->max_regions = U64_MAX;
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_init);
 
@@ -107,7 +109,7 @@ static void chunk_free(struct kviommu_gmem *g, struct kviommu_chunk *c)
 
 static bool chunk_unused(const struct kviommu_chunk *c)
 {
-	return !c->users && c->by_page &&
+	return !c->users && c->by_page && !c->by_page->still_whole &&
 	       bitmap_empty(c->by_page->pinned, KVIOMMU_CHUNK_PAGES);
 }
 
@@ -442,32 +444,45 @@ void kviommu_gmem_hold(struct kviommu_gmem *g, u64 gpa, size_t len)
 }
 
 /**
- * kviommu_gmem_entry() - may the host have one entry for some of a mapping
+ * kviommu_gmem_whole_run() - what may have been mapped by one call
  * @g: guest memory
- * @gpa: first byte of that part
- * @size: bytes, a power of two of at most a chunk, and within one chunk
+ * @gpa: address in a mapping
+ * @first: first byte of the mapping; moved up to that of the run with @gpa
+ * @last: last byte of the mapping; moved down likewise
+ * @pa: host physical address of @first
  *
- * Return: whether it is physically contiguous and aligned, and may have been
- * mapped by one call.
+ * Return: false if each page was mapped by itself.
  */
-bool kviommu_gmem_entry(struct kviommu_gmem *g, u64 gpa, size_t size)
+bool kviommu_gmem_whole_run(struct kviommu_gmem *g, u64 gpa, u64 *first,
+			    u64 *last, phys_addr_t *pa)
 {
 	struct kviommu_chunk *c = chunk_find(g, gpa);
-	unsigned int i = page_index(gpa), n = size >> PAGE_SHIFT, j;
+	unsigned int i, lo, hi;
 	unsigned long pfn;
 
-	if (!c)
+	if (!c || (c->by_page && !c->by_page->was_whole))
 		return false;
-	if (c->base != NOT_CONTIGUOUS)
-		return IS_ALIGNED(c->base + (gpa & CHUNK_MASK), size);
-	if ((c->by_page && !c->by_page->was_whole) || !c->pages[i])
+	*first = max(*first, c->gpa);
+	*last = min(*last, c->gpa + CHUNK_MASK);
+	if (c->base != NOT_CONTIGUOUS) {
+		*pa = c->base + (*first - c->gpa);
+		return true;
+	}
+	i = page_index(gpa);
+	if (!c->pages[i])
 		return false;
 	pfn = page_to_pfn(c->pages[i]);
-	if (!IS_ALIGNED(pfn, n))
-		return false;
-	for (j = 1; j < n; j++)
-		if (!c->pages[i + j] || page_to_pfn(c->pages[i + j]) != pfn + j)
-			return false;
+	for (lo = i; lo > page_index(*first); lo--)
+		if (!c->pages[lo - 1] ||
+		    page_to_pfn(c->pages[lo - 1]) != pfn - (i - lo) - 1)
+			break;
+	for (hi = i; hi < page_index(*last); hi++)
+		if (!c->pages[hi + 1] ||
+		    page_to_pfn(c->pages[hi + 1]) != pfn + (hi - i) + 1)
+			break;
+	*first = max(*first, c->gpa + ((u64)lo << PAGE_SHIFT));
+	*last = min(*last, c->gpa + ((u64)hi << PAGE_SHIFT) + PAGE_SIZE - 1);
+	*pa = PFN_PHYS(pfn - (i - lo));
 	return true;
 }
 
@@ -553,6 +568,7 @@ void kviommu_gmem_release(struct kviommu_gmem *g, u64 first, u64 last)
 
 	xa_for_each_range(&g->chunks, i, c, first >> KVIOMMU_CHUNK_SHIFT,
 			  last >> KVIOMMU_CHUNK_SHIFT) {
+		cond_resched();
 		if (!c->by_page) {
 			WARN_ON_ONCE(c->users && !g->broken);
 			chunk_unpin_whole(g, c);
@@ -577,10 +593,24 @@ void kviommu_gmem_release(struct kviommu_gmem *g, u64 first, u64 last)
 		}
 		if (chunk_unused(c))
 			chunk_free(g, c);
-		cond_resched();
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_release);
+
+/**
+ * kviommu_gmem_exit() - unpin and forget all guest memory
+ * @g: guest memory; no device reaches it any more
+ */
+void kviommu_gmem_exit(struct kviommu_gmem *g)
+{
+	struct kviommu_chunk *c;
+	unsigned long i;
+
+	kviommu_gmem_release(g, 0, U64_MAX);
+	/* What a host IOMMU did not unmap still has users. */
+	xa_for_each(&g->chunks, i, c)
+		chunk_free(g, c);
+}
 
 /**
  * kviommu_gmem_ptr() - where guest memory is, for the CPU

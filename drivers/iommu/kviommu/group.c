@@ -176,16 +176,7 @@ static struct device *first_dev(struct kviommu_group *g)
 				group_node)->kdev->dev;
 }
 
-/**
- * kviommu_group_apply() - put a group where the model wants it
- * @v: vIOMMU, locked
- * @g: group
- *
- * A group that is there already is not touched.
- *
- * Return: 0, or what the host or iommufd said; the group is blocked then.
- */
-int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g)
+static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 {
 	struct kviommu_hostdom *h = NULL;
 	struct kviommu_target t;
@@ -201,6 +192,8 @@ int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g)
 		h = kviommu_hostdom_get(t.shadow, first_dev(g));
 		if (IS_ERR(h)) {
 			rc = PTR_ERR(h);
+			if (stay)
+				return rc;
 			h = NULL;
 			t.state = KVIOMMU_BLOCKED;
 		}
@@ -228,7 +221,35 @@ int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g)
 			     rc);
 	return rc;
 }
+
+/**
+ * kviommu_group_apply() - put a group where the model wants it
+ * @v: vIOMMU, locked
+ * @g: group
+ *
+ * A group that is there already is not touched.
+ *
+ * Return: 0, or what the host or iommufd said; the group is blocked then.
+ */
+int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g)
+{
+	return apply(v, g, false);
+}
 EXPORT_SYMBOL_IF_KUNIT(kviommu_group_apply);
+
+/**
+ * kviommu_group_move() - the same for who can go back
+ * @v: vIOMMU, locked
+ * @g: group
+ *
+ * Return: as kviommu_group_apply(); but if the new page table can't be made, the
+ * group stays where it is. On any error the model has to want the old state
+ * again, and kviommu_group_apply() follow.
+ */
+int kviommu_group_move(struct kviommu *v, struct kviommu_group *g)
+{
+	return apply(v, g, true);
+}
 
 /**
  * kviommu_group_block_member() - a member takes no part any more

@@ -79,6 +79,8 @@ struct kviommu_gmem_ops {
  * @demand: pin only what is mapped, and unpin it with its last mapping
  * @pinned: bytes pinned now
  * @spare: extents to use again, @nr_spare of them
+ * @nr_regions: parts of 2 MiB of guest address spaces that were ever mapped, in
+ *		all shadows; at most @max_regions
  *
  * Protected by the lock of the vIOMMU.
  */
@@ -96,6 +98,8 @@ struct kviommu_gmem {
 	u64 pinned;
 	struct kviommu_extent *spare;
 	unsigned int nr_spare;
+	u64 nr_regions;
+	u64 max_regions;
 };
 
 /**
@@ -123,11 +127,13 @@ void kviommu_gmem_join(struct kviommu_gmem *g, u64 gpa);
 bool kviommu_gmem_part(struct kviommu_gmem *g, u64 first, u64 last);
 bool kviommu_gmem_parted(struct kviommu_gmem *g, u64 gpa);
 void kviommu_gmem_hold(struct kviommu_gmem *g, u64 gpa, size_t len);
-bool kviommu_gmem_entry(struct kviommu_gmem *g, u64 gpa, size_t size);
+bool kviommu_gmem_whole_run(struct kviommu_gmem *g, u64 gpa, u64 *first,
+			    u64 *last, phys_addr_t *pa);
 size_t kviommu_gmem_run(const struct kviommu_chunk *chunk, u64 gpa,
 			size_t max, phys_addr_t *pa);
 bool kviommu_gmem_busy(struct kviommu_gmem *g, u64 *first, u64 *last);
 void kviommu_gmem_release(struct kviommu_gmem *g, u64 first, u64 last);
+void kviommu_gmem_exit(struct kviommu_gmem *g);
 void *kviommu_gmem_ptr(struct kviommu_gmem *g, u64 gpa, size_t len, bool write);
 int kviommu_gmem_copy(struct kviommu_gmem *g, u64 gpa, void *buf, size_t len,
 		      bool write);
@@ -188,6 +194,9 @@ struct kviommu_hostdom {
  * @extents: what the guest mapped, by IOVA, disjoint
  * @nr_extents: entries of @extents; @nr_mappings counts without joined ones
  * @nr_absent: extents the host does not map
+ * @regions: parts of 2 MiB that were ever mapped: index is IOVA >> 21 / 32, a
+ *	     bit each; @nr_regions of them
+ * @last_region: the one that was mapped last, or U64_MAX
  * @refill: IOVA at which the search for absent extents goes on
  * @stale: in kviommu_gmem::stale while an IOTLB may know what was unmapped
  * @holes: in kviommu_gmem::holes while some extent is absent
@@ -202,6 +211,9 @@ struct kviommu_shadow {
 	u64 nr_extents;
 	u64 nr_mappings;
 	u64 nr_absent;
+	struct xarray regions;
+	u64 nr_regions;
+	u64 last_region;
 	u64 refill;
 	struct list_head stale;
 	struct list_head holes;
@@ -368,6 +380,7 @@ struct kviommu_group *kviommu_group_join(struct kviommu *v,
 					 struct kviommu_endpoint *ep);
 void kviommu_group_leave(struct kviommu_endpoint *ep);
 int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g);
+int kviommu_group_move(struct kviommu *v, struct kviommu_group *g);
 void kviommu_group_mark_unsafe(struct kviommu_group *g);
 void kviommu_group_block_member(struct kviommu *v,
 				struct kviommu_endpoint *ep);
@@ -383,8 +396,9 @@ struct virqfd;
 /**
  * struct kviommu_irqs - interrupts to the VMM
  * @msix: protected by the lock of the vIOMMU, and so is @msix_on
- * @lock: protects the three that follow, which an eventfd changes
- * @intx_unmask: that eventfd, protected by VFIO
+ * @lock: protects what follows up to @intx_disabled, a copy of the command
+ *	  register's bit: the work item of @intx_unmask uses it
+ * @intx_unmask: an eventfd of the VMM, protected by VFIO
  * @count: interrupts sent
  */
 struct kviommu_irqs {
@@ -394,6 +408,7 @@ struct kviommu_irqs {
 	struct eventfd_ctx *intx;
 	bool intx_masked;
 	bool intx_level;
+	bool intx_disabled;
 	struct virqfd *intx_unmask;
 	atomic64_t count;
 };
@@ -597,6 +612,7 @@ void kviommu_refill_all(struct kviommu *v, unsigned int budget);
 void kviommu_refill(struct kviommu *v);
 bool kviommu_work_locked(struct kviommu *v, unsigned int budget,
 			 unsigned int *done);
+void kviommu_work_all(struct kviommu *v);
 bool kviommu_work(struct kviommu *v, unsigned int budget, unsigned int *done);
 void kviommu_geometry_update(struct kviommu *v);
 void kviommu_fault_report(struct kviommu *v, struct device *dev, u64 iova,

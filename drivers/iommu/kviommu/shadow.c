@@ -41,14 +41,19 @@ void kviommu_shadow_init(struct kviommu_shadow *s, struct kviommu_gmem *g)
 	memset(s, 0, sizeof(*s));
 	s->gmem = g;
 	s->extents = RB_ROOT;
+	xa_init_flags(&s->regions, XA_FLAGS_ACCOUNT);
+	s->last_region = U64_MAX;
 	INIT_LIST_HEAD(&s->hostdoms);
 	INIT_LIST_HEAD(&s->stale);
 	INIT_LIST_HEAD(&s->holes);
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_init);
 
-/* Guests map and unmap in turns: some extents are kept for the next time. */
-#define MAX_SPARE	64
+/*
+ * Guests map and unmap in turns: some extents are kept for the next time. With
+ * KASAN none, so that use after free shows.
+ */
+#define MAX_SPARE	(IS_ENABLED(CONFIG_KASAN) ? 0 : 64)
 
 static struct kviommu_extent *extent_alloc(struct kviommu_gmem *g)
 {
@@ -195,6 +200,55 @@ static void extent_set_absent(struct kviommu_shadow *s,
 	absent_add(s, absent ? 1 : -1);
 }
 
+/* ---- what the host's tables may take ---- */
+
+/* Regions that an entry of kviommu_shadow::regions has a bit for */
+#define REGION_BITS	32
+
+/*
+ * Host IOMMUs keep the last table above a mapping when that is gone. So what
+ * counts is not what is mapped, but the parts of 2 MiB that ever were.
+ */
+static int touch(struct kviommu_shadow *s, u64 iova, u64 last)
+{
+	u64 first = iova >> KVIOMMU_CHUNK_SHIFT, end = last >> KVIOMMU_CHUNK_SHIFT;
+	struct kviommu_gmem *g = s->gmem;
+
+	if (likely(first == s->last_region && first == end))
+		return 0;
+	while (first <= end) {
+		unsigned long index = first / REGION_BITS;
+		u64 stop = min(end, (u64)index * REGION_BITS + REGION_BITS - 1);
+		unsigned long new = GENMASK(stop % REGION_BITS,
+					    first % REGION_BITS);
+		void *entry = xa_load(&s->regions, index);
+		unsigned long old = entry ? xa_to_value(entry) : 0;
+		unsigned int n = hweight_long(new & ~old);
+		int rc;
+
+		if (n) {
+			if (n > g->max_regions - min(g->nr_regions, g->max_regions))
+				return -ENOMEM;
+			rc = xa_err(xa_store(&s->regions, index,
+					     xa_mk_value(old | new),
+					     GFP_KERNEL_ACCOUNT));
+			if (rc)
+				return rc;
+			s->nr_regions += n;
+			g->nr_regions += n;
+		}
+		first = stop + 1;
+	}
+	s->last_region = end;
+	return 0;
+}
+
+static void untouch(struct kviommu_shadow *s)
+{
+	xa_destroy(&s->regions);
+	s->gmem->nr_regions -= s->nr_regions;
+}
+
 /* ---- host domains ---- */
 
 /* Do what hostdom_unmap() has put off. */
@@ -331,6 +385,13 @@ static void piece_unmap(struct kviommu_shadow *s, u64 iova, u64 len)
 		hostdom_unmap(h, iova, len);
 }
 
+/* What a device may still reach stays pinned. */
+static void piece_put(struct kviommu_shadow *s, u64 gpa, u64 len)
+{
+	if (!s->gmem->demand || !s->broken)
+		kviommu_gmem_put(s->gmem, gpa, len);
+}
+
 /* Undo the first @bytes of an extent in the host, and its pins. */
 static void extent_clear(struct kviommu_shadow *s, struct kviommu_extent *e,
 			 u64 bytes)
@@ -349,12 +410,11 @@ static void extent_clear(struct kviommu_shadow *s, struct kviommu_extent *e,
 	if (!s->gmem->demand)
 		return;
 	kviommu_shadow_flush(s);
-	/* What a device may still reach stays pinned. */
-	for (off = 0; off < bytes && !s->broken; off += len) {
+	for (off = 0; off < bytes; off += len) {
 		if (off)
 			cond_resched();
 		len = piece_len(e->gpa + off, bytes - off);
-		kviommu_gmem_put(s->gmem, e->gpa + off, len);
+		piece_put(s, e->gpa + off, len);
 	}
 }
 
@@ -382,7 +442,7 @@ static int extent_fill(struct kviommu_shadow *s, struct kviommu_extent *e)
 			/* What was mapped for a moment may be cached. */
 			if (s->gmem->demand)
 				kviommu_shadow_flush(s);
-			kviommu_gmem_put(s->gmem, gpa, len);
+			piece_put(s, gpa, len);
 			goto err_clear;
 		}
 		if (!off)
@@ -411,8 +471,9 @@ err_clear:
  * @prot: KVIOMMU_READ, KVIOMMU_WRITE
  *
  * Return: 0; -EEXIST if something is mapped in the range; -EFAULT if some of
- * the memory is no guest RAM, or not writable; -ENOMEM; or what the host
- * IOMMU said. On error nothing is changed.
+ * the memory is no guest RAM, or not writable; -ENOMEM, also if the guest has
+ * used too many parts of its address space; or what the host IOMMU said. On
+ * error nothing is changed.
  */
 int kviommu_shadow_map(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 		       u8 prot)
@@ -420,6 +481,9 @@ int kviommu_shadow_map(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 	struct kviommu_extent *e;
 	int rc;
 
+	rc = touch(s, iova, last);
+	if (rc)
+		return rc;
 	e = extent_alloc(s->gmem);
 	if (!e)
 		return -ENOMEM;
@@ -581,28 +645,39 @@ void kviommu_shadow_hold(struct kviommu_shadow *s, u64 gpa)
 static void entry_bounds(struct kviommu_shadow *s, struct kviommu_extent *e,
 			 u64 gpa, u64 *first, u64 *end)
 {
+	u64 run_first = e->gpa, run_last = extent_gpa_last(e), sizes = 0, size;
 	struct kviommu_hostdom *h;
-	u64 sizes = 0, size, iova;
+	phys_addr_t pa;
 
 	*first = gpa;
 	*end = gpa;
-	if (gpa <= e->gpa || gpa > extent_gpa_last(e))
+	if (gpa <= e->gpa || gpa > extent_gpa_last(e) ||
+	    !(gpa & (KVIOMMU_CHUNK_SIZE - 1)) ||
+	    !kviommu_gmem_whole_run(s->gmem, gpa, &run_first, &run_last, &pa))
 		return;
 	list_for_each_entry(h, &s->hostdoms, node)
 		sizes |= h->domain->pgsize_bitmap;
-	iova = e->iova + (gpa - e->gpa);
+	/*
+	 * Entries of any size, as AMD-Vi has them, or one for each call, as
+	 * virtio-iommu.
+	 */
+	if (sizes & (2 * PAGE_SIZE)) {
+		if (run_first < gpa) {
+			*first = run_first;
+			*end = run_last + 1;
+		}
+		return;
+	}
 	for (size = KVIOMMU_CHUNK_SIZE; size > PAGE_SIZE; size >>= 1) {
-		u64 at = ALIGN_DOWN(iova, size);
+		u64 iova = e->iova + (gpa - e->gpa);
+		u64 off = iova & (size - 1);
 
-		if (!(sizes & size) || at == iova || at < e->iova ||
-		    at + size - 1 > e->last)
+		if (!(sizes & size) || !off || gpa - run_first < off ||
+		    run_last - (gpa - off) < size - 1 ||
+		    !IS_ALIGNED(pa + (gpa - off - run_first), size))
 			continue;
-		at = gpa - (iova - at);
-		if (piece_len(at, size) != size ||
-		    !kviommu_gmem_entry(s->gmem, at, size))
-			continue;
-		*first = at;
-		*end = at + size;
+		*first = gpa - off;
+		*end = gpa - off + size;
 		return;
 	}
 }
@@ -661,32 +736,40 @@ void kviommu_shadow_drop(struct kviommu_shadow *s, u64 first, u64 last,
 	kviommu_shadow_flush(s);
 }
 
+/* Extents to pass by in one go, in looking for absent ones */
+#define REFILL_LOOK	65536
+
 /**
  * kviommu_shadow_refill() - map again what went away and may be back
  * @s: shadow
- * @budget: extents to look at, at most
+ * @budget: absent extents to try, at most; UINT_MAX for all there are
  *
  * Nothing tells that a VMM has given memory back, so this has to be tried.
+ * kviommu_shadow::refill is 0 when all of them were.
  *
- * Return: whether it is worth to try again soon, since something came back or
- * not all was looked at.
+ * Return: whether something came back.
  */
 bool kviommu_shadow_refill(struct kviommu_shadow *s, unsigned int budget)
 {
+	unsigned int look = budget == UINT_MAX ? UINT_MAX : REFILL_LOOK;
 	struct kviommu_extent *e;
-	bool hopeful = false;
+	bool some = false;
 
-	for (e = kviommu_shadow_first(s, s->refill); e && budget; budget--) {
-		if (e->absent && !extent_fill(s, e)) {
-			extent_set_absent(s, e, false);
-			hopeful = true;
+	for (e = kviommu_shadow_first(s, s->refill); e && budget && look;
+	     look--) {
+		if (e->absent) {
+			budget--;
+			if (!extent_fill(s, e)) {
+				extent_set_absent(s, e, false);
+				some = true;
+			}
 		}
 		e = kviommu_extent_next(extent_join(s, e));
 		cond_resched();
 	}
 	s->refill = e ? e->iova : 0;
 	kviommu_shadow_flush(s);
-	return hopeful || e;
+	return some;
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_refill);
 
@@ -875,6 +958,7 @@ void kviommu_shadow_destroy(struct kviommu_shadow *s)
 		kmem_cache_free(extent_cache, e);
 		cond_resched();
 	}
+	untouch(s);
 	list_del(&s->stale);
 	list_del(&s->holes);
 	kviommu_shadow_init(s, s->gmem);

@@ -11,11 +11,15 @@
 #include "kviommu_private.h"
 
 /*
- * While guest memory is away: extents of a shadow to look at in one go, and the
+ * While guest memory is away: extents of a shadow to try in one go, and the
  * longest time between two tries, jiffies.
  */
 #define REFILL_BUDGET	1024
 #define REFILL_WAIT_MAX	((unsigned long)HZ / 4)
+
+/* Units of queue work in one go, and in all, where no worker takes the rest */
+#define WORK_ALL_BATCH	64
+#define WORK_ALL_MAX	1024
 
 /* ---- guest memory is what the VMM attached to the mdev ---- */
 
@@ -200,6 +204,7 @@ int kviommu_open(struct kviommu *v)
 	mutex_lock(&v->lock);
 	kviommu_geometry_update(v);
 	v->gmem.demand = v->pin_demand;
+	v->gmem.max_regions = v->max_mappings;
 	memset(&v->count, 0, sizeof(v->count));
 	atomic64_set(&v->irqs.count, 0);
 	kviommu_faults_clear(v);
@@ -230,7 +235,7 @@ void kviommu_close(struct kviommu *v)
 	mutex_lock(&v->lock);
 	kviommu_apply_all(v);
 	v->model->close(v);
-	kviommu_gmem_release(&v->gmem, 0, U64_MAX);
+	kviommu_gmem_exit(&v->gmem);
 	kviommu_shadow_trim(&v->gmem);
 	v->memory = false;
 	v->gmem.broken = false;
@@ -278,7 +283,7 @@ EXPORT_SYMBOL_IF_KUNIT(kviommu_memory);
 /**
  * kviommu_refill_all() - try again to map what went away
  * @v: vIOMMU, locked
- * @budget: extents of each shadow to look at
+ * @budget: absent extents of each shadow to try; UINT_MAX for all there are
  *
  * What is still away is tried again later: by the worker, or by the next queue
  * work that comes then.
@@ -286,16 +291,21 @@ EXPORT_SYMBOL_IF_KUNIT(kviommu_memory);
 void kviommu_refill_all(struct kviommu *v, unsigned int budget)
 {
 	struct kviommu_shadow *s, *tmp;
-	bool hopeful = false;
+	bool some = false, all = true;
 
 	lockdep_assert_held(&v->lock);
-	list_for_each_entry_safe(s, tmp, &v->gmem.holes, holes)
-		hopeful |= kviommu_shadow_refill(s, budget);
+	if (v->memory) {
+		list_for_each_entry_safe(s, tmp, &v->gmem.holes, holes) {
+			some |= kviommu_shadow_refill(s, budget);
+			all &= !s->refill;
+		}
+		kviommu_flush_all(v);
+	}
 	if (list_empty(&v->gmem.holes))
 		WRITE_ONCE(v->refill_wait, 0);
-	else if (hopeful || !v->refill_wait)
+	else if (some || !v->refill_wait)
 		WRITE_ONCE(v->refill_wait, 1);
-	else
+	else if (all)
 		WRITE_ONCE(v->refill_wait,
 			   min(2 * v->refill_wait, REFILL_WAIT_MAX));
 	v->refill_at = jiffies + v->refill_wait;
@@ -339,6 +349,8 @@ void kviommu_dma_unmap(struct kviommu *v, u64 gpa, u64 length)
 	range[0] = gpa;
 	if (check_add_overflow(gpa, length - 1, &range[1]))
 		range[1] = U64_MAX;
+	/* iommufd's "all" has U64_MAX bytes, one less than there are. */
+	range[1] |= ~PAGE_MASK;
 	range[2] = range[0];
 	range[3] = range[1];
 
@@ -351,6 +363,7 @@ void kviommu_dma_unmap(struct kviommu *v, u64 gpa, u64 length)
 		kviommu_flush_all(v);
 		kviommu_gmem_release(&v->gmem, range[2], range[3]);
 		/* What shared a chunk or an entry with it, but stays. */
+		v->refill_wait = 0;
 		kviommu_refill_all(v, UINT_MAX);
 		/* It waits from now on for what did not come back. */
 		kviommu_worker_wake(v);
@@ -367,7 +380,8 @@ EXPORT_SYMBOL_IF_KUNIT(kviommu_dma_unmap);
  * @budget: units at most
  * @done: units done are added to this
  *
- * Return: true if more is waiting, and nobody will tell of it.
+ * Return: true if more is waiting, and nobody will tell of it. If nothing was
+ * added to @done then, it can't be done now, since the queue's memory is away.
  */
 bool kviommu_work_locked(struct kviommu *v, unsigned int budget,
 			 unsigned int *done)
@@ -378,6 +392,26 @@ bool kviommu_work_locked(struct kviommu *v, unsigned int budget,
 	refill_if_time(v);
 	return v->model->work(v, budget, done);
 }
+
+/**
+ * kviommu_work_all() - do what there is, without a worker to leave it to
+ * @v: vIOMMU, locked
+ *
+ * At most a full queue's worth. What can't be done now, since the queue's
+ * memory is away, waits for the next notification.
+ */
+void kviommu_work_all(struct kviommu *v)
+{
+	unsigned int done = 0, before;
+
+	do {
+		before = done;
+		if (!kviommu_work_locked(v, WORK_ALL_BATCH, &done))
+			return;
+		cond_resched();
+	} while (done > before && done < WORK_ALL_MAX);
+}
+EXPORT_SYMBOL_IF_KUNIT(kviommu_work_all);
 
 /**
  * kviommu_work() - kviommu_work_locked() for who has not locked it

@@ -22,9 +22,6 @@
 /* One in 2^this occasions to poll is taken, at the least. */
 #define MAX_MISSES	8U
 
-/* Units that a dying worker does, at most */
-#define MAX_LAST	1024
-
 /* How long to wait for guest memory that is away, ms */
 #define RETRY_MS	10
 
@@ -114,19 +111,17 @@ static bool worker_fn(void *data)
 
 /*
  * The process that opened the vIOMMU was killed. If another one holds its
- * file, everything is done in that one's register writes.
+ * file, everything is done in that one's register writes, what is in the queue
+ * now at the next. Nothing is done here: nobody could stop it, and a dying
+ * process may wait for itself to get at its memory.
  */
 static void worker_killed(void *data)
 {
 	struct kviommu *v = data;
-	unsigned int done = 0;
 
 	mutex_lock(&v->lock);
 	v->worker.dead = true;
 	v->worker.polling = false;
-	/* What it still had to do. */
-	while (kviommu_work_locked(v, POLL_BATCH, &done) && done < MAX_LAST)
-		cond_resched();
 	if (v->open)
 		v->model->notify(v, true);
 	mutex_unlock(&v->lock);

@@ -73,7 +73,7 @@ static void intx_fire(struct kviommu *v)
 {
 	lockdep_assert_held(&v->irqs.lock);
 	if (!v->irqs.intx_level || v->irqs.intx_masked || !v->irqs.intx ||
-	    kviommu_config_intx_disabled(&v->config))
+	    v->irqs.intx_disabled)
 		return;
 	v->irqs.intx_masked = true;
 	signal_ctx(v, v->irqs.intx);
@@ -113,6 +113,8 @@ static int intx_set_eventfd(struct kviommu *v, s32 fd)
 	rc = set_ctx(&ctx, fd);
 	if (rc)
 		return rc;
+	if (!ctx)
+		intx_set_unmask_eventfd(v, -1);
 	spin_lock(&irqs->lock);
 	swap(ctx, irqs->intx);
 	irqs->intx_masked = false;
@@ -229,7 +231,6 @@ void kviommu_irq_close(struct kviommu *v)
 {
 	lockdep_assert_held(&v->lock);
 	msix_off(v);
-	intx_set_unmask_eventfd(v, -1);
 	spin_lock(&v->irqs.lock);
 	v->irqs.intx_level = false;
 	spin_unlock(&v->irqs.lock);
@@ -257,6 +258,8 @@ bool kviommu_irq_msix(struct kviommu *v, unsigned int vector)
  * kviommu_irq_intx() - set the level of INTx
  * @v: vIOMMU, locked
  * @level: asserted or not
+ *
+ * Also to be called when the command register has changed.
  */
 void kviommu_irq_intx(struct kviommu *v, bool level)
 {
@@ -264,6 +267,7 @@ void kviommu_irq_intx(struct kviommu *v, bool level)
 	kviommu_config_intx_status(&v->config, level);
 	spin_lock(&v->irqs.lock);
 	v->irqs.intx_level = level;
+	v->irqs.intx_disabled = kviommu_config_intx_disabled(&v->config);
 	intx_fire(v);
 	spin_unlock(&v->irqs.lock);
 }

@@ -73,6 +73,7 @@ struct mock_iommu {
 	struct iommu_device iommu;
 	struct mock *mock;
 	u64 page_sizes;
+	bool entry_a_call;	/* as virtio-iommu; who unmaps a part loses all */
 	u64 last;
 	bool late;
 	bool coherent;

@@ -864,6 +864,14 @@ static void ring_memory_moves(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, VIRTIO_IOMMU_S_OK, guest_detach(g, 5, EP));
 	KUNIT_EXPECT_FALSE(test, needs_reset(g));
 
+	/* Nobody waits for it who holds the lock. */
+	mock_mem_gone(g->m, page, PAGE_SIZE);
+	guest_kick(g, Q);
+	mutex_lock(&g->v->lock);
+	kviommu_work_all(g->v);
+	mutex_unlock(&g->v->lock);
+	mock_mem_hole(g->m, page, PAGE_SIZE, false);
+
 	/* A notification while it is away: nothing, and done later. */
 	g->v->worker.dead = false;
 	used = guest_get16(g, g->vq[Q].used + 2);

@@ -386,6 +386,7 @@ static struct fixture *fixture_create(struct kunit *test,
 	m->v.model_priv = f;
 	mock_mem_create(m, CHUNKS, layout, &f->rnd);
 	m->v.gmem.demand = demand;
+	m->v.memory = true;
 	kviommu_shadow_init(&f->s, &m->v.gmem);
 	f->inited = true;
 	f->base = 0x40000000;
@@ -540,6 +541,7 @@ struct config {
 	enum mock_layout layout;
 	bool demand;
 	u64 page_sizes;
+	bool entry_a_call;
 };
 
 static const struct config configs[] = {
@@ -550,6 +552,7 @@ static const struct config configs[] = {
 	{ "demand contiguous", MOCK_CONTIGUOUS, true, SZ_4K | SZ_2M },
 	{ "demand runs, all sizes", MOCK_RUNS, true, PAGE_MASK },
 	{ "demand scattered, 4K", MOCK_SCATTERED, true, SZ_4K },
+	{ "cache contiguous, an entry a call", MOCK_CONTIGUOUS, false, PAGE_MASK, true },
 };
 
 KUNIT_ARRAY_PARAM_DESC(config, configs, name);
@@ -557,8 +560,13 @@ KUNIT_ARRAY_PARAM_DESC(config, configs, name);
 static struct fixture *fixture_config(struct kunit *test, u64 seed)
 {
 	const struct config *c = test->param_value;
+	struct fixture *f;
+	unsigned int k;
 
-	return fixture_create(test, c->layout, c->demand, c->page_sizes, seed);
+	f = fixture_create(test, c->layout, c->demand, c->page_sizes, seed);
+	for (k = 0; k < MOCK_IOMMUS; k++)
+		f->m->iommus[k].entry_a_call = c->entry_a_call;
+	return f;
 }
 
 /* The host refuses any one of the entries of a mapping. */
@@ -710,6 +718,9 @@ static void shadow_drop_parts(struct kunit *test)
 static void shadow_drop_exact(struct kunit *test)
 {
 	struct fixture *f = fixture_config(test, 20);
+	const struct config *c = test->param_value;
+	/* Where an entry may have any size, all of a run is taken for one. */
+	bool exact = c->entry_a_call || !(c->page_sizes & SZ_8K);
 	static const struct {
 		unsigned int page, n;
 	} parts[] = {
@@ -740,7 +751,7 @@ static void shadow_drop_exact(struct kunit *test)
 		gone(f, parts[k].page, parts[k].n);
 		pte = NULL;
 		for (i = 0; i < PAGES; i++) {
-			if (!f->serial[i])
+			if (!f->serial[i] || !exact)
 				continue;
 			if (!lookup(d, iova_of(f, i), &pte) ||
 			    pte->serial != f->serial[i]) {
@@ -755,6 +766,74 @@ static void shadow_drop_exact(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, f->s.nr_extents, 3);
 		unmap_all(f);
 		kviommu_dma_unmap(&f->m->v, 0, U64_MAX);
+	}
+}
+
+/* What was unmapped again counts too: the host keeps its tables. */
+static void shadow_regions(struct kunit *test)
+{
+	struct fixture *f = fixture_create(test, MOCK_CONTIGUOUS, false, 0, 22);
+	struct kviommu_gmem *g = &f->m->v.gmem;
+	unsigned int i;
+
+	g->max_regions = 3;
+	add_hostdom(f, 0);
+	for (i = 0; i < 8; i++) {
+		map(f, 512 * (i % 3), 1, gpa_of(i), KVIOMMU_READ);
+		unmap(f, 512 * (i % 3), 1);
+	}
+	KUNIT_EXPECT_EQ(test, g->nr_regions, 3);
+	KUNIT_EXPECT_EQ(test, do_map(f, 1536, 1, 0, KVIOMMU_READ), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, do_map(f, 1535, 2, 0, KVIOMMU_READ), -ENOMEM);
+	g->max_regions = 4;
+	map(f, 1535, 2, 0, KVIOMMU_READ);
+	KUNIT_EXPECT_EQ(test, g->nr_regions, 4);
+	/* One request over all of them, and more than one word of bits */
+	g->max_regions = 70;
+	KUNIT_EXPECT_EQ(test, -ENOMEM,
+			kviommu_shadow_map(&f->s, 0, 70ULL * SZ_2M - 1, 0,
+					   KVIOMMU_READ));
+	KUNIT_EXPECT_LE(test, g->nr_regions, 70);
+	KUNIT_EXPECT_TRUE(test, same(f, true));
+	unmap_all(f);
+	remove_hostdom(f, 0);
+	kviommu_shadow_destroy(&f->s);
+	KUNIT_EXPECT_EQ(test, g->nr_regions, 0);
+}
+
+/* iommufd says "all" with U64_MAX bytes. */
+static void shadow_drop_all(struct kunit *test)
+{
+	struct fixture *f = fixture_config(test, 23);
+
+	add_hostdom(f, 0);
+	map(f, 0, 1, gpa_of(PAGES - 1), KVIOMMU_READ);
+	kviommu_dma_unmap(&f->m->v, 0, gpa_of(PAGES) - 1);
+	/* It is still there, so it comes back at once: but it was away. */
+	KUNIT_EXPECT_TRUE(test, same(f, true));
+	KUNIT_EXPECT_EQ(test, f->s.nr_extents, 1);
+	unmap_all(f);
+}
+
+/* A part goes of a chunk that a single mapping has, and nothing else. */
+static void shadow_drop_sole(struct kunit *test)
+{
+	struct fixture *f = fixture_config(test, 21);
+	unsigned int i;
+
+	add_hostdom(f, 0);
+	for (i = 0; i < 3; i++) {
+		map(f, 0, 512, gpa_of(512), KVIOMMU_READ | KVIOMMU_WRITE);
+		gone(f, 600 + i, 1 + 200 * i);
+		KUNIT_EXPECT_TRUE(test, same(f, true));
+		if (i)
+			back(f, 600 + i, 1 + 200 * i, false);
+		KUNIT_EXPECT_TRUE(test, same(f, true));
+		unmap_all(f);
+		if (f->m->v.gmem.demand)
+			KUNIT_EXPECT_EQ(test, f->m->mem.pinned, 0);
+		if (!i)
+			back(f, 600, 1, false);
 	}
 }
 
@@ -1148,6 +1227,9 @@ static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(shadow_flush_gathered),
 	KUNIT_CASE_PARAM(shadow_drop_parts, config_gen_params),
 	KUNIT_CASE_PARAM(shadow_drop_exact, config_gen_params),
+	KUNIT_CASE_PARAM(shadow_drop_sole, config_gen_params),
+	KUNIT_CASE(shadow_regions),
+	KUNIT_CASE_PARAM(shadow_drop_all, config_gen_params),
 	KUNIT_CASE(shadow_refill_budget),
 	KUNIT_CASE_PARAM(shadow_refill_fails, config_gen_params),
 	KUNIT_CASE_PARAM(shadow_hostdom_late, config_gen_params),

@@ -103,7 +103,7 @@ static u8 do_attach(struct kviommu_virtio *vi,
 
 	d->endpoints++;
 	kviommu_virtio_set_domain(ep, d);
-	rc = kviommu_group_apply(vi->v, ep->group);
+	rc = kviommu_group_move(vi->v, ep->group);
 	if (rc) {
 		kviommu_virtio_set_domain(ep, old);
 		kviommu_group_apply(vi->v, ep->group);
@@ -182,6 +182,9 @@ static u8 map_status(struct kviommu_virtio *vi,
 	    vi->v->max_mappings)
 		return VIRTIO_IOMMU_S_NOMEM;
 
+	/* No range of guest memory has this end: iommufd's "all" is without. */
+	if (end == U64_MAX)
+		return VIRTIO_IOMMU_S_FAULT;
 	prot = (flags & VIRTIO_IOMMU_MAP_F_READ ? KVIOMMU_READ : 0) |
 	       (flags & VIRTIO_IOMMU_MAP_F_WRITE ? KVIOMMU_WRITE : 0);
 	rc = kviommu_shadow_map(&d->shadow, first, last, gpa, prot);

@@ -405,7 +405,6 @@ static void notified(struct kviommu_virtio *vi, u32 queue)
 {
 	struct kviommu *v = vi->v;
 	unsigned int done = 0;
-	bool more;
 
 	if (queue >= KVIOMMU_NR_VQS || !kviommu_virtio_running(vi) ||
 	    !vi->vq[queue].enabled)
@@ -418,12 +417,12 @@ static void notified(struct kviommu_virtio *vi, u32 queue)
 	/* The worker looks by itself. */
 	if (v->worker.polling)
 		return;
-	do {
-		more = kviommu_work_locked(v, READ_ONCE(v->batch), &done);
-	} while (more && v->worker.dead && done < KVIOMMU_REQUESTQ_MAX);
-	if (more && v->worker.dead)
+	if (v->worker.dead) {
+		kviommu_work_all(v);
 		v->model->notify(v, true);
-	else if (more)
+		return;
+	}
+	if (kviommu_work_locked(v, READ_ONCE(v->batch), &done))
 		kviommu_worker_wake(v);
 	kviommu_worker_kick(v);
 }

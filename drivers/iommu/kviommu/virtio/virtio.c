@@ -27,8 +27,6 @@ struct kviommu_vdomain *kviommu_virtio_domain_create(struct kviommu_virtio *vi,
 	struct kviommu_vdomain *d;
 	int rc;
 
-	if (vi->nr_domains >= vi->v->max_domains)
-		return ERR_PTR(-ENOMEM);
 	d = kzalloc_obj(*d, GFP_KERNEL_ACCOUNT);
 	if (!d)
 		return ERR_PTR(-ENOMEM);
@@ -156,11 +154,11 @@ static void virtio_reset(struct kviommu *v)
 {
 	struct kviommu_virtio *vi = priv(v);
 
+	kviommu_virtio_pci_config(v);
 	kviommu_virtio_reset_transport(vi);
 	/* 5.13.4.2: its initial value only on system reset, which this is. */
 	vi->bypass = v->boot_bypass;
 	kviommu_virtio_drop_domains(vi);
-	kviommu_virtio_pci_config(v);
 }
 
 static int virtio_open(struct kviommu *v)

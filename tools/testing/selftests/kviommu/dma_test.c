@@ -312,6 +312,57 @@ TEST_F(dma, memory_removed)
 	ASSERT_EQ(0, vmm_remove_high(&self->vmm, 0, HIGH_SIZE));
 }
 
+/* The border is inside 2 MiB that a mapping has as a whole */
+TEST_F(dma, memory_removed_in_chunk)
+{
+	const u64 a = 0x200000000ULL, gpa = HIGH_GPA + 2 * MiB;
+	const u64 border = 3 * MiB, end = HIGH_SIZE;
+	int i;
+
+	self->vmm.high = vmm_alloc(variant->ram, HIGH_SIZE);
+	ASSERT_NE(NULL, self->vmm.high);
+	ASSERT_EQ(0, iommufd_map(self->vmm.iommufd, self->vmm.ioas,
+				 self->vmm.high, border, HIGH_GPA, true));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, iommufd_map(self->vmm.iommufd, self->vmm.ioas,
+					 self->vmm.high + border, end - border,
+					 HIGH_GPA + border, true));
+		ASSERT_EQ(0, map(self->v, a, 512, gpa));
+		EXPECT_WRITES(1, &self->vmm, 0, a, gpa);
+		EXPECT_WRITES(1, &self->vmm, 0, a + 511 * PAGE,
+			      gpa + 511 * PAGE);
+		ASSERT_EQ(0, vmm_remove_high(&self->vmm, border, end - border));
+		EXPECT_WRITES(1, &self->vmm, 0, a, gpa);
+		EXPECT_WRITES(1, &self->vmm, 0, a + 255 * PAGE,
+			      gpa + 255 * PAGE);
+		EXPECT_WRITES(0, &self->vmm, 0, a + 256 * PAGE,
+			      gpa + 256 * PAGE);
+		EXPECT_WRITES(0, &self->vmm, 0, a + 511 * PAGE,
+			      gpa + 511 * PAGE);
+		/* Once it comes back, and once it is unmapped as it is */
+		if (!i) {
+			ASSERT_EQ(0, iommufd_map(self->vmm.iommufd,
+						 self->vmm.ioas,
+						 self->vmm.high + border,
+						 end - border,
+						 HIGH_GPA + border, true));
+			EXPECT_EQ(true, mdev_counter_becomes(&self->host.mdev,
+							     "dropped", 0));
+			EXPECT_WRITES(1, &self->vmm, 0, a + 256 * PAGE,
+				      gpa + 256 * PAGE);
+			EXPECT_WRITES(1, &self->vmm, 0, a + 511 * PAGE,
+				      gpa + 511 * PAGE);
+			ASSERT_EQ(0, unmap(self->v, a, 512));
+			ASSERT_EQ(0, vmm_remove_high(&self->vmm, border,
+						     end - border));
+			continue;
+		}
+		EXPECT_EQ(3, mdev_counter(&self->host.mdev, "mappings"));
+		ASSERT_EQ(0, unmap(self->v, a, 512));
+	}
+	ASSERT_EQ(0, vmm_remove_high(&self->vmm, 0, border));
+}
+
 TEST_F(dma, dropped_then_unmapped)
 {
 	const u64 a = 0x200000000ULL;
@@ -498,9 +549,11 @@ TEST_F(dma, target_removed_under_dma)
 
 	for (i = 0; i < 5; i++) {
 		ASSERT_EQ(0, vmm_add_high(&self->vmm, 0, HIGH_SIZE, true));
-		/* Mapped once; later any request brings it back */
-		ASSERT_EQ(0, i ? unmap(self->v, 0x300000000ULL, 1) :
-				 map(self->v, a, 1, HIGH_GPA));
+		/* Mapped once; later it comes back with its memory */
+		if (!i)
+			ASSERT_EQ(0, map(self->v, a, 1, HIGH_GPA));
+		ASSERT_EQ(true, mdev_counter_becomes(&self->host.mdev,
+						     "dropped", 0));
 		EXPECT_WRITES(1, &self->vmm, 0, a, HIGH_GPA);
 		edu_start_store(&self->vmm.edu[0], a, 64);
 		sleep_ms(i * 30);

@@ -192,9 +192,12 @@ FAIL_NTH(viommu_attach)
 	SWEEP_STEPS(self, VMM_VIOMMU_BIND, VMM_VIOMMU_ATTACH);
 }
 
+/* To close a PCI device runs AML */
+#define ACPI_UAF "the kernel's ACPI interpreter uses freed memory when it runs out of memory"
+
 FAIL_NTH(endpoint_bind)
 {
-	SWEEP_STEPS(self, VMM_ENDPOINT_OPEN, VMM_ENDPOINT_BIND);
+	SKIP(return, ACPI_UAF);
 }
 
 FAIL_NTH(endpoint_attach)
@@ -292,7 +295,9 @@ FAIL_NTH(memory_returns)
 			 HIGH_GPA, VIOMMU_RW);
 	      vmm_remove_high(&self->vmm, 0, HIGH_SIZE);
 	      vmm_add_high(&self->vmm, 0, HIGH_SIZE, true),
-	      viommu_unmap(&self->vmm.v, DOMAIN, 0x300000000ULL, PAGE),
+	      vfio_detach(&self->vmm.viommu);
+	      vfio_attach(&self->vmm.viommu, self->vmm.ioas),
+	      vfio_attach(&self->vmm.viommu, self->vmm.ioas);
 	      vmm_remove_high(&self->vmm, 0, HIGH_SIZE);
 	      viommu_unmap(&self->vmm.v, DOMAIN, 0x200000000ULL, HIGH_SIZE));
 }
@@ -312,17 +317,18 @@ FAIL_NTH(detach_endpoint)
 	      vfio_attach(&self->vmm.edu[0].dev, self->vmm.hwpt));
 }
 
+/* The endpoint is closed without faults, see endpoint_bind */
 FAIL_NTH(close)
 {
 	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED),
-	      vmm_close(&self->vmm), vmm_close(&self->vmm));
+	      vmm_close_viommu(&self->vmm); vmm_close_iommufd(&self->vmm),
+	      vmm_close(&self->vmm));
 }
 
-FAIL_NTH(close_iommu_last)
+FAIL_NTH(close_iommu_first)
 {
 	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED),
-	      vmm_close_iommufd(&self->vmm); vmm_close_endpoints(&self->vmm);
-	      vmm_close_viommu(&self->vmm),
+	      vmm_close_iommufd(&self->vmm); vmm_close_viommu(&self->vmm),
 	      vmm_close(&self->vmm));
 }
 

@@ -710,16 +710,20 @@ TEST_F(api, two_vmms)
 	ASSERT_EQ(0, vmm_up(&b, VMM_MEMORY));
 	b.next = VMM_ENDPOINT_OPEN;
 	ASSERT_EQ(0, vmm_up(&b, VMM_ENDPOINT_BIND));
-	if (!vmm_up(&b, VMM_BUS_MASTER)) {
-		EXPECT_EQ(0, edu_can_write(&b.edu[0], DATA_GPA,
-					   vmm_ptr(a, DATA_GPA)));
-		a->next = VMM_DRIVER_OK;
-		vmm_up(a, VMM_MAPPED);
-		EXPECT_EQ(0, edu_can_write(&b.edu[0], DATA_IOVA,
-					   vmm_ptr(a, DATA_GPA)));
-		EXPECT_EQ(0, edu_can_write(&b.edu[0], DATA_GPA,
-					   vmm_ptr(a, DATA_GPA)));
-	}
+	EXPECT_EQ(-EBUSY, vmm_up(&b, VMM_ENDPOINT_ATTACH));
+	vmm_close(&b);
+	vmm_close(a);
+	/* The other way round: the device is attached when the vIOMMU comes */
+	ASSERT_EQ(0, vmm_up(&b, VMM_MEMORY));
+	b.next = VMM_ENDPOINT_OPEN;
+	ASSERT_EQ(0, vmm_up(&b, VMM_BUS_MASTER));
+	EXPECT_EQ(0, edu_can_write(&b.edu[0], DATA_GPA, vmm_ptr(&b, DATA_GPA)));
+	ASSERT_UP(a, VMM_VIOMMU_ATTACH);
+	a->next = VMM_DRIVER_OK;
+	ASSERT_UP(a, VMM_MAPPED);
+	EXPECT_EQ(0, edu_can_write(&b.edu[0], DATA_IOVA, vmm_ptr(a, DATA_GPA)));
+	EXPECT_EQ(0, edu_can_write(&b.edu[0], DATA_GPA, vmm_ptr(a, DATA_GPA)));
+	EXPECT_EQ(0, edu_can_write(&b.edu[0], DATA_GPA, vmm_ptr(&b, DATA_GPA)));
 	vmm_close(&b);
 	vmm_close(a);
 	ASSERT_UP(a, VMM_MAPPED);

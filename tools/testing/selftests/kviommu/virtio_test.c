@@ -728,16 +728,15 @@ static const struct chain_case chains[] = {
 	{ "one byte a descriptor", STATUS_OK, build_split },
 	{ "no tail", RETURNED, build_no_tail },
 	{ "device-readable tail", RETURNED, build_readable_tail },
-	{ "shorter than a head", RETURNED | STATUS_BAD, build_short_head },
-	{ "short request", RETURNED | STATUS_BAD, build_short_request },
+	{ "shorter than a head", RETURNED, build_short_head },
+	{ "short request", STATUS_BAD, build_short_request },
 	{ "short tail", RETURNED, build_short_tail },
-	{ "only a tail", RETURNED | STATUS_BAD, build_only_tail },
-	{ "zero lengths", RETURNED | STOPPED, build_zero_lengths },
-	{ "overlong request", RETURNED | STATUS_BAD | STATUS_OK,
-	  build_long_request },
-	{ "4 GiB request", RETURNED | STATUS_BAD | STOPPED, build_huge_request },
-	{ "writable before readable", RETURNED | STOPPED, build_write_first },
-	{ "readable after writable", RETURNED | STOPPED, build_interleaved },
+	{ "only a tail", RETURNED, build_only_tail },
+	{ "zero lengths", RETURNED, build_zero_lengths },
+	{ "overlong request", STATUS_BAD, build_long_request },
+	{ "4 GiB request", STATUS_BAD, build_huge_request },
+	{ "writable before readable", STOPPED, build_write_first },
+	{ "readable after writable", STOPPED, build_interleaved },
 	{ "self loop", STOPPED, build_self_loop },
 	{ "loop", STOPPED, build_loop },
 	{ "loop of empty descriptors", STOPPED, build_empty_loop },
@@ -1521,7 +1520,10 @@ TEST_F(virtio, polling)
 	}
 	TH_LOG("%u of %u requests without a notification", unkicked, 2 * i);
 	EXPECT_LE(500, unkicked);
-	EXPECT_LT(0, mdev_counter(&self->host.mdev, "polled"));
+	/* Counted when it has ended */
+	for (i = 0; i < 1000 && !mdev_counter(&self->host.mdev, "polled"); i++)
+		sleep_ms(10);
+	EXPECT_GT(1000, i) TH_LOG("nothing was polled");
 	/* Idle times of every length around the polling window */
 	ASSERT_EQ(0, mdev_set(&self->host.mdev, "poll_us", "2000"));
 	for (round = 0; round < 200; round++) {
