@@ -26,9 +26,6 @@ modules modules_install: kernel-has-options
 check:
 	@$(vm)/check
 
-check-all:
-	@$(vm)/check --all
-
 kunit kselftest e2e:
 	@$(vm)/check $@
 
@@ -50,7 +47,6 @@ help:
 	@echo 'modules_install  install them there'
 	@echo 'demo             a guest uses its NVMe disk through kviommu, in a VM'
 	@echo 'check            every test on Linux 7.2 and 6.12, in VMs'
-	@echo 'check-all        with what takes longest: other host IOMMUs, fuzzing, ...'
 	@echo 'kunit            of these, the KUnit suites'
 	@echo 'kselftest        of these, the programs of tools/testing/selftests/kviommu'
 	@echo 'e2e              of these, the guests'
@@ -62,5 +58,5 @@ help:
 	@echo 'KDIR=$(KDIR)'
 	@echo 'The VM needs no more than root on Debian 12 or 13, and its archive.'
 
-.PHONY: all kernel-has-options modules modules_install check check-all kunit kselftest e2e \
+.PHONY: all kernel-has-options modules modules_install check kunit kselftest e2e \
 	demo bench style vm clean help

@@ -5,26 +5,33 @@
  */
 #include "kviommu_harness.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 
 FIXTURE(sysfs)
 {
 	struct host host;
 	struct vmm vmm;
 	struct mdev other;
+	int kmsg;
 };
 
 FIXTURE_SETUP(sysfs)
 {
 	SETUP_HOST(&self->host, 1);
 	vmm_init(&self->vmm, &self->host, NULL);
+	self->kmsg = kmsg_open();
+	ASSERT_LE(0, self->kmsg);
 }
 
 FIXTURE_TEARDOWN(sysfs)
 {
 	vmm_close(&self->vmm);
 	mdev_remove(&self->other);
+	close(self->kmsg);
 	TEARDOWN_HOST(&self->host);
 }
 
@@ -83,9 +90,13 @@ TEST_F(sysfs, attributes)
 			/* An empty write(2) does not reach sysfs */
 			rc = mdev_set(&self->host.mdev, a->name,
 				      a->bad[j][0] ? a->bad[j] : "\n");
-			EXPECT_EQ(true, rc == -EINVAL || rc == -ERANGE)
-				TH_LOG("%s = \"%s\": expected EINVAL, got %d",
-				       a->name, a->bad[j], rc);
+			EXPECT_EQ(-EINVAL, rc)
+				TH_LOG("%s = \"%s\"", a->name, a->bad[j]);
+			snprintf(after, sizeof(after),
+				 "cannot set %s: it wants", a->name);
+			EXPECT_EQ(true, kmsg_says(self->kmsg, after))
+				TH_LOG("%s = \"%s\": no line in the log",
+				       a->name, a->bad[j]);
 			mdev_get(&self->host.mdev, a->name, after,
 				 sizeof(after));
 			EXPECT_STREQ(value, after)
@@ -110,6 +121,97 @@ TEST_F(sysfs, busy_while_open)
 		EXPECT_EQ(0, mdev_set(&self->host.mdev, attrs[i].name,
 				      attrs[i].good[0]))
 			TH_LOG("%s after the VMM is gone", attrs[i].name);
+}
+
+/* What an administrator got wrong is said in one line that helps */
+TEST_F(sysfs, log_lines)
+{
+	const char *bdf = self->host.bdf[0];
+	struct vmm *vmm = &self->vmm;
+
+	EXPECT_EQ(-EINVAL, mdev_assign(&self->host.mdev, "x", "0x28"));
+	EXPECT_EQ(true, kmsg_says(self->kmsg, "assign wants \"HOST-BDF ENDPOINT\""));
+	EXPECT_EQ(-ENODEV, mdev_assign(&self->host.mdev, "0000:7f:00.0", "1"));
+	EXPECT_EQ(true, kmsg_says(self->kmsg, "driverctl"));
+	EXPECT_EQ(-EBUSY, mdev_assign(&self->host.mdev, bdf, "0x99"));
+	EXPECT_EQ(true, kmsg_says(self->kmsg, bdf));
+	ASSERT_UP(vmm, VMM_ENDPOINT_BIND);
+	EXPECT_EQ(-EBUSY, mdev_set(&self->host.mdev, "pin", "demand"));
+	EXPECT_EQ(true, kmsg_says(self->kmsg, "cannot set pin while a VMM has"));
+	EXPECT_EQ(-EBUSY, mdev_unassign(&self->host.mdev, bdf));
+	EXPECT_EQ(true, kmsg_says(self->kmsg, "a VMM has it open"));
+	vmm_close(vmm);
+	ASSERT_EQ(0, mdev_unassign(&self->host.mdev, bdf));
+	vmm->next = VMM_IOMMUFD;
+	ASSERT_EQ(0, vmm_up(vmm, VMM_MEMORY));
+	vmm->next = VMM_ENDPOINT_OPEN;
+	ASSERT_EQ(0, vmm_up(vmm, VMM_ENDPOINT_BIND));
+	EXPECT_EQ(-ENODEV, vmm_up(vmm, VMM_ENDPOINT_ATTACH));
+	EXPECT_EQ(true, kmsg_says(self->kmsg, "not assigned to a vIOMMU"));
+}
+
+#define TRACING "/sys/kernel/tracing/"
+
+TEST_F(sysfs, tracepoints)
+{
+	static const char *const lines[] = {
+		"kviommu_virtio_status: ", "kviommu_request: ", "attach: ok",
+		"kviommu_map: ", "kviommu_unmap: ", "kviommu_state: ",
+		"endpoint 0x28 ", " -> translated", "0x40000000-0x40000fff",
+	};
+	static char trace[1 << 20];
+	size_t i;
+
+	ASSERT_EQ(0, file_write(TRACING "events/kviommu/enable", "1"));
+	ASSERT_UP(&self->vmm, VMM_MAPPED);
+	EXPECT_EQ(0, viommu_unmap(&self->vmm.v, DOMAIN, DATA_IOVA, PAGE));
+	file_write(TRACING "events/kviommu/enable", "0");
+	ASSERT_LT(0, file_read(TRACING "trace", trace, sizeof(trace)));
+	file_write(TRACING "trace", "\n");
+	for (i = 0; i < ARRAY_SIZE(lines); i++) {
+		EXPECT_NE(NULL, strstr(trace, lines[i]))
+			TH_LOG("no \"%s\" in the trace:\n%.3000s", lines[i],
+			       trace);
+	}
+}
+
+/* The thread that works for the guest counts as the VMM's own */
+TEST_F(sysfs, worker_is_of_the_vmm)
+{
+	char path[64], name[64], ours[256], its[256];
+	struct dirent *entry;
+	int found = 0;
+	DIR *d;
+
+	ASSERT_EQ(0, setpriority(PRIO_PROCESS, 0, 7));
+	mkdir("/sys/fs/cgroup/kviommu-test", 0755);
+	snprintf(name, sizeof(name), "%d", getpid());
+	ASSERT_EQ(0, file_write("/sys/fs/cgroup/kviommu-test/cgroup.procs", name));
+	ASSERT_UP(&self->vmm, VMM_VIOMMU_BIND);
+	ASSERT_LT(0, file_read("/proc/self/cgroup", ours, sizeof(ours)));
+	d = opendir("/proc/self/task");
+	ASSERT_NE(NULL, d);
+	while ((entry = readdir(d))) {
+		int tid = atoi(entry->d_name);
+
+		snprintf(path, sizeof(path), "/proc/self/task/%d/comm", tid);
+		if (!tid || tid == getpid() ||
+		    file_read(path, name, sizeof(name)) <= 0 ||
+		    strncmp(name, "kviommu", 7))
+			continue;
+		found++;
+		EXPECT_EQ(7, getpriority(PRIO_PROCESS, tid));
+		snprintf(path, sizeof(path), "/proc/self/task/%d/cgroup", tid);
+		ASSERT_LT(0, file_read(path, its, sizeof(its)));
+		EXPECT_STREQ(ours, its);
+	}
+	closedir(d);
+	EXPECT_EQ(1, found);
+	EXPECT_NE(NULL, strstr(ours, "kviommu-test"));
+	vmm_close(&self->vmm);
+	snprintf(name, sizeof(name), "%d", getpid());
+	file_write("/sys/fs/cgroup/cgroup.procs", name);
+	rmdir("/sys/fs/cgroup/kviommu-test");
 }
 
 TEST_F(sysfs, assign_syntax)

@@ -132,3 +132,32 @@ bool kernel_tainted_by_splat(void)
 	/* TAINT_DIE and TAINT_WARN */
 	return strtoul(buf, NULL, 0) & ((1 << 7) | (1 << 9));
 }
+
+int kmsg_open(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (lseek(fd, 0, SEEK_END) < 0) {
+		close(fd);
+		return -errno;
+	}
+	return fd;
+}
+
+bool kmsg_says(int fd, const char *text)
+{
+	char line[2048];
+	ssize_t len;
+
+	/* A record for each read; EPIPE if some were lost */
+	while ((len = read(fd, line, sizeof(line) - 1)) > 0 || errno == EPIPE) {
+		if (len <= 0)
+			continue;
+		line[len] = '\0';
+		if (strstr(line, text))
+			return true;
+	}
+	return false;
+}

@@ -50,6 +50,10 @@ static inline bool rng_chance(struct rng *rng, unsigned int percent)
 /* Pages that this process (mm) has pinned, in KiB, as the kernel counts them */
 long process_pinned_kb(void);
 
+/* The kernel's log: what it says from kmsg_open() on; has it said that? */
+int kmsg_open(void);
+bool kmsg_says(int fd, const char *text);
+
 /* Taint by a warning or an oops; a test that "passes" with a splat has failed */
 bool kernel_tainted_by_splat(void);
 
