@@ -248,42 +248,56 @@ FAIL_NTH(detach)
 	      self->vmm.next = VMM_DRIVER_OK);
 }
 
+/*
+ * Few pages, of two chunks: if a chunk can't be pinned as a whole, each page of
+ * the mapping is, with all the faults that may have
+ */
+#define FEW		(16 * PAGE)
+#define BORDER(gpa)	((gpa) + 2 * MiB - FEW / 2)
+
+/* So that no fault is one of a page that was never touched */
+#define ASSERT_UP_TOUCHED(self) do {					\
+	ASSERT_UP(&(self)->vmm, VMM_DOMAIN);				\
+	memset(vmm_ptr(&(self)->vmm, DATA_GPA), 1, 4 * MiB);		\
+} while (0)
+
 FAIL_NTH(map)
 {
-	SWEEP(self, ASSERT_UP(&self->vmm, VMM_DOMAIN),
-	      viommu_map(&self->vmm.v, DOMAIN, DATA_IOVA, 3 * MiB, DATA_GPA,
-			 VIOMMU_RW),
-	      viommu_unmap(&self->vmm.v, DOMAIN, DATA_IOVA, 3 * MiB));
+	SWEEP(self, ASSERT_UP_TOUCHED(self),
+	      viommu_map(&self->vmm.v, DOMAIN, DATA_IOVA, FEW,
+			 BORDER(DATA_GPA), VIOMMU_RW),
+	      viommu_unmap(&self->vmm.v, DOMAIN, DATA_IOVA, FEW));
 }
 
 /* With pin=demand, pages are pinned for each mapping */
 FAIL_NTH(map_demand)
 {
 	ASSERT_EQ(0, mdev_set(&self->host.mdev, "pin", "demand"));
-	SWEEP(self, ASSERT_UP(&self->vmm, VMM_DOMAIN),
-	      viommu_map(&self->vmm.v, DOMAIN, DATA_IOVA, 64 * PAGE, DATA_GPA,
+	SWEEP(self, ASSERT_UP_TOUCHED(self),
+	      viommu_map(&self->vmm.v, DOMAIN, DATA_IOVA, FEW, DATA_GPA,
 			 VIOMMU_RW),
-	      viommu_unmap(&self->vmm.v, DOMAIN, DATA_IOVA, 64 * PAGE));
+	      viommu_unmap(&self->vmm.v, DOMAIN, DATA_IOVA, FEW));
 }
 
 FAIL_NTH(unmap)
 {
-	SWEEP(self, ASSERT_UP(&self->vmm, VMM_DOMAIN);
-	      viommu_map(&self->vmm.v, DOMAIN, DATA_IOVA, 64 * PAGE, DATA_GPA,
+	SWEEP(self, ASSERT_UP_TOUCHED(self);
+	      viommu_map(&self->vmm.v, DOMAIN, DATA_IOVA, FEW, DATA_GPA,
 			 VIOMMU_RW),
-	      viommu_unmap(&self->vmm.v, DOMAIN, DATA_IOVA, 64 * PAGE),
-	      viommu_unmap(&self->vmm.v, DOMAIN, DATA_IOVA, 64 * PAGE));
+	      viommu_unmap(&self->vmm.v, DOMAIN, DATA_IOVA, FEW),
+	      viommu_unmap(&self->vmm.v, DOMAIN, DATA_IOVA, FEW));
 }
 
 FAIL_NTH(memory_removed)
 {
 	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED);
 	      vmm_add_high(&self->vmm, 0, HIGH_SIZE, true);
-	      viommu_map(&self->vmm.v, DOMAIN, 0x200000000ULL, HIGH_SIZE,
-			 HIGH_GPA, VIOMMU_RW),
+	      memset(self->vmm.high, 1, HIGH_SIZE);
+	      viommu_map(&self->vmm.v, DOMAIN, 0x200000000ULL, FEW,
+			 BORDER(HIGH_GPA), VIOMMU_RW),
 	      vmm_remove_high(&self->vmm, HIGH_SIZE / 2, HIGH_SIZE / 2),
 	      vmm_remove_high(&self->vmm, 0, HIGH_SIZE);
-	      viommu_unmap(&self->vmm.v, DOMAIN, 0x200000000ULL, HIGH_SIZE));
+	      viommu_unmap(&self->vmm.v, DOMAIN, 0x200000000ULL, FEW));
 }
 
 /* Refill of what comes back */
@@ -291,15 +305,16 @@ FAIL_NTH(memory_returns)
 {
 	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED);
 	      vmm_add_high(&self->vmm, 0, HIGH_SIZE, true);
-	      viommu_map(&self->vmm.v, DOMAIN, 0x200000000ULL, HIGH_SIZE,
-			 HIGH_GPA, VIOMMU_RW);
+	      memset(self->vmm.high, 1, HIGH_SIZE);
+	      viommu_map(&self->vmm.v, DOMAIN, 0x200000000ULL, FEW,
+			 BORDER(HIGH_GPA), VIOMMU_RW);
 	      vmm_remove_high(&self->vmm, 0, HIGH_SIZE);
 	      vmm_add_high(&self->vmm, 0, HIGH_SIZE, true),
 	      vfio_detach(&self->vmm.viommu);
 	      vfio_attach(&self->vmm.viommu, self->vmm.ioas),
 	      vfio_attach(&self->vmm.viommu, self->vmm.ioas);
 	      vmm_remove_high(&self->vmm, 0, HIGH_SIZE);
-	      viommu_unmap(&self->vmm.v, DOMAIN, 0x200000000ULL, HIGH_SIZE));
+	      viommu_unmap(&self->vmm.v, DOMAIN, 0x200000000ULL, FEW));
 }
 
 FAIL_NTH(reset)
