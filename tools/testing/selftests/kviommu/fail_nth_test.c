@@ -84,6 +84,8 @@ FIXTURE_SETUP(fail_nth)
 
 	if (!fault_injection_setup())
 		SKIP(return, "the kernel has no fault injection");
+	/* A notification may fail, and then nobody answers */
+	viommu_timeout_ms = 2000;
 	SETUP_HOST(&self->host, 1);
 	vmm_init(&self->vmm, &self->host, NULL);
 	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth",

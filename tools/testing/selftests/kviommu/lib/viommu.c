@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+unsigned int viommu_timeout_ms = 20000;
+
 /* What the writable part holds before the device sees it */
 #define UNTOUCHED	0xa5
 
@@ -92,7 +94,7 @@ int viommu_collect(struct virtio_dev *v, unsigned int *slot)
 	struct vring_desc *desc;
 	u8 *mem;
 	size_t readable, writable;
-	int rc = vq_pop(v, 0, &elem, 20000);
+	int rc = vq_pop(v, 0, &elem, viommu_timeout_ms);
 
 	if (rc)
 		return rc;

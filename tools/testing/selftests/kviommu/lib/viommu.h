@@ -41,6 +41,9 @@ struct virtio_iommu_req_map viommu_make_map(u32 domain, u64 iova, u64 last,
 					    u64 gpa, u32 flags);
 struct virtio_iommu_req_unmap viommu_make_unmap(u32 domain, u64 iova, u64 last);
 
+/* How long to wait for an answer */
+extern unsigned int viommu_timeout_ms;
+
 /* Place a request into a slot and publish it; no notification */
 void viommu_queue(struct virtio_dev *v, unsigned int slot, const void *req,
 		  size_t readable, size_t writable);
