@@ -337,19 +337,6 @@ FAIL_NTH(detach_endpoint)
 	      vfio_attach(&self->vmm.edu[0].dev, self->vmm.hwpt));
 }
 
-/* The endpoint is closed without faults, see endpoint_bind */
-FAIL_NTH(close)
-{
-	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED),
-	      vmm_close_viommu(&self->vmm); vmm_close_iommufd(&self->vmm),
-	      vmm_close(&self->vmm));
-}
-
-FAIL_NTH(close_iommu_first)
-{
-	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED),
-	      vmm_close_iommufd(&self->vmm); vmm_close_viommu(&self->vmm),
-	      vmm_close(&self->vmm));
-}
+/* To close calls nothing that can fail, but for the AML of the endpoint */
 
 TEST_HARNESS_MAIN
