@@ -322,13 +322,6 @@ FAIL_NTH(memory_returns)
 	      viommu_unmap(&self->vmm.v, DOMAIN, 0x200000000ULL, FEW));
 }
 
-FAIL_NTH(reset)
-{
-	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED),
-	      vfio_reset(&self->vmm.viommu),
-	      vfio_reset(&self->vmm.viommu); self->vmm.next = VMM_DRIVER_OK);
-}
-
 FAIL_NTH(detach_endpoint)
 {
 	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED),
@@ -337,6 +330,9 @@ FAIL_NTH(detach_endpoint)
 	      vfio_attach(&self->vmm.edu[0].dev, self->vmm.hwpt));
 }
 
-/* To close calls nothing that can fail, but for the AML of the endpoint */
+/*
+ * A reset calls nothing that can fail, and closing only the AML of the endpoint,
+ * see endpoint_bind
+ */
 
 TEST_HARNESS_MAIN
