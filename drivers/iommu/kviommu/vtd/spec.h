@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Names of the Intel VT-d specification, revision 4.x: registers (chapter 11),
- * invalidation descriptors (6.5.2), translation structures (chapter 9), fault
- * reasons (7.1.3). Everything in memory is little-endian.
+ * Names of the Intel VT-d specification: registers (chapter 11), invalidation
+ * descriptors (6.5.2), translation structures (chapter 9), fault reasons
+ * (7.1.3). Sections, here and elsewhere, are numbered as in revision 5.1.
+ * Everything in memory is little-endian.
  */
 #ifndef KVIOMMU_VTD_SPEC_H
 #define KVIOMMU_VTD_SPEC_H
@@ -12,7 +13,7 @@
 #define VTD_PAGE_SHIFT		12
 #define VTD_PAGE_SIZE		BIT_ULL(VTD_PAGE_SHIFT)
 
-/* Addresses of interrupts: never translated, and never the result of it (3.14) */
+/* Addresses of interrupts: never translated, and never the result of it (3.15) */
 #define VTD_INTERRUPT_FIRST	0xfee00000ULL
 #define VTD_INTERRUPT_LAST	0xfeefffffULL
 
@@ -368,7 +369,7 @@ enum vtd_desc_type {
 #define VTD_FS_A		BIT_ULL(5)
 #define VTD_FS_D		BIT_ULL(6)
 #define VTD_FS_EA		BIT_ULL(10)
-#define VTD_FS_PAT_LARGE	BIT_ULL(12)
+#define VTD_FS_PAT_LARGE	BIT_ULL(12)	/* of pages of 2M and 1G */
 
 /* Second-stage paging entries (9.8); present if R or W is set */
 #define VTD_SS_R		BIT_ULL(0)
@@ -376,12 +377,14 @@ enum vtd_desc_type {
 #define VTD_SS_A		BIT_ULL(8)
 #define VTD_SS_D		BIT_ULL(9)
 #define VTD_SS_SNP		BIT_ULL(11)
+#define VTD_SS_IW		BIT_ULL(62)
 
-/**
- * enum vtd_fault - why a request is refused (7.1.3)
- * @VTD_FAULT_NONE: it is not; never recorded
+/*
+ * Why an untranslated request without PASID is refused (7.1.3). Legacy mode has
+ * the reasons with an L, scalable mode the others.
  *
- * Legacy mode has the reasons with an L, scalable mode the others.
+ * A second-stage entry that allows nothing is a lack of permission (SGN.6,
+ * SGN.7), though SSS.2 (79h) is said of it, too: legacy mode knows nothing else.
  */
 enum vtd_fault {
 	VTD_FAULT_NONE			= 0,
@@ -398,10 +401,10 @@ enum vtd_fault {
 	VTD_FAULT_L_ROOT_RSVD		= 0x0a,
 	VTD_FAULT_L_CTX_RSVD		= 0x0b,
 	VTD_FAULT_L_SS_RSVD		= 0x0c,
-	VTD_FAULT_L_CTX_TT		= 0x0d,
 	VTD_FAULT_L_INTERRUPT		= 0x0e,
 
 	VTD_FAULT_RTADDR		= 0x30,
+	VTD_FAULT_ABORT_DMA		= 0x33,
 
 	VTD_FAULT_ROOT_ACCESS		= 0x38,
 	VTD_FAULT_ROOT_NP		= 0x39,
@@ -411,11 +414,6 @@ enum vtd_fault {
 	VTD_FAULT_CTX_NP		= 0x41,
 	VTD_FAULT_CTX_RSVD		= 0x42,
 	VTD_FAULT_CTX_INVALID		= 0x43,
-	VTD_FAULT_CTX_DTE		= 0x44,
-	VTD_FAULT_CTX_PASIDE		= 0x45,
-	VTD_FAULT_CTX_PASID		= 0x46,
-	VTD_FAULT_CTX_PRE		= 0x47,
-	VTD_FAULT_CTX_RID_PASID		= 0x48,
 
 	VTD_FAULT_PDIR_ACCESS		= 0x50,
 	VTD_FAULT_PDIR_NP		= 0x51,
@@ -431,15 +429,17 @@ enum vtd_fault {
 	VTD_FAULT_FS_NP			= 0x71,
 	VTD_FAULT_FS_RSVD		= 0x72,
 	VTD_FAULT_FS_ROOT_ACCESS	= 0x73,
-	VTD_FAULT_FS_TABLE_WIDTH	= 0x74, /* nested: where a table is */
+	VTD_FAULT_FS_ADDR_WIDTH		= 0x74, /* nested: of an entry's address */
 	VTD_FAULT_FS_ROOT_READ		= 0x75, /* nested: by the second stage */
 	VTD_FAULT_FS_TABLE_READ		= 0x76,
 	VTD_FAULT_FS_TABLE_WRITE	= 0x77,
-	VTD_FAULT_FS_AD			= 0x91,
+	VTD_FAULT_FS_AD_NOSNOOP		= 0x90, /* A or D has to be set, but */
+	VTD_FAULT_FS_AD			= 0x91, /* can't be */
 
 	VTD_FAULT_SS_ACCESS		= 0x78,
 	VTD_FAULT_SS_RSVD		= 0x7a,
 	VTD_FAULT_SS_ROOT_ACCESS	= 0x7b,
+	VTD_FAULT_SS_AD_NOSNOOP		= 0x7c,
 	VTD_FAULT_SS_AD			= 0x7d,
 
 	VTD_FAULT_NONCANONICAL		= 0x80,

@@ -29,8 +29,8 @@
  * @page: a copy of the page of guest memory at @gpa (page aligned); it is the
  *	  walker's until the next call for the same @slot. NULL if it is not
  *	  memory of the guest
- * @update: write @new to the word at @gpa if it still is @old, atomically: 0;
- *	    -EAGAIN if it is not; or an errno if it can't be written
+ * @update: write @new to the word at @gpa if it still is @old, atomically;
+ *	    return 0, -EAGAIN if it is not, or an errno if it can't be written
  */
 struct vtd_reader {
 	__le64 *(*page)(struct vtd_reader *r, unsigned int slot, u64 gpa);
@@ -53,12 +53,11 @@ struct vtd_view {
 	bool te;
 };
 
-#define VTD_KEY_SCALABLE	BIT(0)
-#define VTD_KEY_SUPERVISOR	BIT(1)	/* requests have supervisor privilege */
-#define VTD_KEY_WPE		BIT(2)
-#define VTD_KEY_EAFE		BIT(3)
-#define VTD_KEY_SSADE		BIT(4)
-#define VTD_KEY_PWSNP		BIT(5)
+#define VTD_KEY_SUPERVISOR	BIT(0)	/* requests have supervisor privilege */
+#define VTD_KEY_WPE		BIT(1)
+#define VTD_KEY_EAFE		BIT(2)
+#define VTD_KEY_SSADE		BIT(3)
+#define VTD_KEY_PWSNP		BIT(4)
 
 /**
  * struct vtd_key - what addresses are translated with
@@ -122,7 +121,7 @@ struct vtd_run {
 /**
  * struct vtd_leaf - how one address is translated
  * @ctx: of the requester
- * @fault: VTD_FAULT_NONE if the access is allowed
+ * @fault: enum vtd_fault, VTD_FAULT_NONE if the access is allowed
  * @gpa: where the address is translated to, if the access is allowed
  * @size: bytes that are translated by the same entry, the smaller one of the
  *	  two stages; 0 if the address is passed through
@@ -136,14 +135,70 @@ struct vtd_leaf {
 	u64 size;
 };
 
+struct vtd_stage_faults;
+
+/*
+ * What the lowest three bits of a page's entry, and-ed with those of the
+ * entries above it, mean: allow @prot if @mask of the entry is @want.
+ */
+struct vtd_rule {
+	u64 mask;
+	u64 want;
+	u8 prot;
+};
+
+/*
+ * A table that was read: @addr is what the entry above said, @gpa where that is
+ * in guest memory. @writable: the second stage lets the first's be written.
+ */
+struct vtd_table {
+	__le64 *page;
+	u64 addr;
+	u64 gpa;
+	bool writable;
+};
+
+/*
+ * First or second stage of a walk. @bits: of the lowest three, those that mean
+ * something. @accessed, @dirty: bits to be set in entries that are used, and in
+ * those of pages that are written. Arrays begin with level 1.
+ */
+struct vtd_stage {
+	const struct vtd_stage_faults *faults;
+	u64 root;
+	u64 bits;
+	u64 accessed;
+	u64 dirty;
+	u8 levels;
+	u8 slot;
+	u64 table_rsvd[VTD_MAX_LEVELS];
+	u64 page_rsvd[VTD_MAX_LEVELS];
+	struct vtd_rule rules[8];
+	struct vtd_table tables[VTD_MAX_LEVELS];
+};
+
+/*
+ * What the second stage last said: @first and what follows it up to @last is at
+ * @gpa. @written: it was asked for writing.
+ */
+struct vtd_map {
+	u64 first;
+	u64 last;
+	u64 gpa;
+	u8 prot;
+	u8 fault;
+	u8 shift;
+	bool written;
+};
+
 /**
  * struct vtd_walk - a walk over a range of addresses
  * @next: where to go on
  * @last: last address of the range
  * @budget: how many entries of tables may still be looked at; the caller's
  * @done: @last was reached
- * @changed: an entry could not be marked as used because the guest changed it;
- *	     the range it is for was left out, and has to be walked again
+ * @changed: the guest changed an entry while it was marked as used; what it is
+ *	     for was left out, and has to be walked again
  */
 struct vtd_walk {
 	u64 next;
@@ -154,15 +209,32 @@ struct vtd_walk {
 
 	/* private: */
 	const struct vtd_view *view;
-	const struct vtd_key *key;
 	struct vtd_reader *reader;
+	struct vtd_stage fs;
+	struct vtd_stage ss;
+	struct vtd_map map;
+	u64 ss_last;
+	u64 gap_first;
+	u64 gap_last;
+	u64 segment_last;
+	u16 flags;
+	u8 access;
+	u8 shift;
+	u8 hole;
 };
+
+/* Does hardware mark entries as used for what has this key */
+static inline bool vtd_key_marks(const struct vtd_key *key)
+{
+	return key->fs_levels || key->flags & VTD_KEY_SSADE;
+}
 
 void vtd_resolve(const struct vtd_view *view, struct vtd_reader *r,
 		 u16 source_id, struct vtd_context *ctx);
 void vtd_walk_start(struct vtd_walk *w, const struct vtd_view *view,
 		    const struct vtd_key *key, struct vtd_reader *r,
 		    u64 first, u64 last);
+u64 vtd_ss_last(const struct vtd_view *view, const struct vtd_key *key);
 unsigned int vtd_walk_next(struct vtd_walk *w, struct vtd_run *runs,
 			   unsigned int max);
 void vtd_translate(const struct vtd_view *view, struct vtd_reader *r,
