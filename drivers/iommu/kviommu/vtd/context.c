@@ -123,8 +123,8 @@ static enum vtd_fault legacy_resolve(struct resolver *rs, u16 source_id)
 }
 
 /*
- * 9.6. AW is said to be reserved if there is no second stage, but Linux sets it
- * then, too.
+ * 9.6. AW and the pointers of a stage that hardware does not have are said to be
+ * reserved since revision 5; before they were ignored, and Linux sets AW.
  */
 static bool pasid_reserved(const struct vtd_view *view, const u64 *pe)
 {
@@ -138,9 +138,7 @@ static bool pasid_reserved(const struct vtd_view *view, const u64 *pe)
 	u64 bad = 0;
 	unsigned int i;
 
-	if (!(view->ecap & VTD_ECAP_SSTS))
-		reserved[0] |= VTD_PASID0_SSADE | VTD_ENTRY_ADDR;
-	if (!(view->ecap & VTD_ECAP_SSADS))
+	if (!(view->ecap & VTD_ECAP_SSTS) || !(view->ecap & VTD_ECAP_SSADS))
 		reserved[0] |= VTD_PASID0_SSADE;
 	if (!(view->ecap & VTD_ECAP_SMPWCS))
 		reserved[1] |= VTD_PASID1_PWSNP;
@@ -154,8 +152,7 @@ static bool pasid_reserved(const struct vtd_view *view, const u64 *pe)
 	if (!(view->ecap & VTD_ECAP_EAFS))
 		reserved[2] |= VTD_PASID2_EAFE;
 	if (!(view->ecap & VTD_ECAP_FSTS))
-		reserved[2] |= VTD_PASID2_FSPM | VTD_PASID2_WPE |
-			       VTD_ENTRY_ADDR;
+		reserved[2] |= VTD_PASID2_FSPM | VTD_PASID2_WPE;
 	for (i = 0; i < VTD_PASID_WORDS; i++)
 		bad |= pe[i] & reserved[i];
 	return bad;

@@ -685,6 +685,7 @@ static void start(struct vtd_walk *w, const struct vtd_view *view,
 	w->next = first & ~(VTD_PAGE_SIZE - 1);
 	w->last = last | (VTD_PAGE_SIZE - 1);
 	w->access = access;
+	w->shift = VTD_PAGE_SHIFT;
 	w->map.first = 1;	/* > last: says nothing */
 	first_stage_init(w, key, haw_rsvd);
 	second_stage_init(w, key, haw_rsvd);
