@@ -123,16 +123,18 @@ static enum vtd_fault legacy_resolve(struct resolver *rs, u16 source_id)
 }
 
 /*
- * 9.6. AW and the pointers of a stage that hardware does not have are said to be
- * reserved since revision 5; before they were ignored, and Linux sets AW.
+ * 9.6. What belongs to a stage that is not used is ignored: AW and the pointers,
+ * which are said to be reserved without the stage, and what is beside the
+ * first-stage pointer. Linux sets AW in any case.
  */
 static bool pasid_reserved(const struct vtd_view *view, const u64 *pe)
 {
+	unsigned int pgtt = FIELD_GET(VTD_PASID0_PGTT, pe[0]);
 	u64 reserved[VTD_PASID_WORDS] = {
 		BIT_ULL(5) | GENMASK_ULL(11, 10) | above_haw(view),
 		GENMASK_ULL(22, 16) | GENMASK_ULL(31, 27) |
 			did_reserved(view, VTD_PASID1_DID),
-		BIT_ULL(1) | GENMASK_ULL(11, 8) | above_haw(view),
+		BIT_ULL(1) | above_haw(view),
 		U64_MAX, U64_MAX, U64_MAX, U64_MAX, U64_MAX,
 	};
 	u64 bad = 0;
@@ -153,6 +155,8 @@ static bool pasid_reserved(const struct vtd_view *view, const u64 *pe)
 		reserved[2] |= VTD_PASID2_EAFE;
 	if (!(view->ecap & VTD_ECAP_FSTS))
 		reserved[2] |= VTD_PASID2_FSPM | VTD_PASID2_WPE;
+	if (pgtt == VTD_PGTT_FS || pgtt == VTD_PGTT_NESTED)
+		reserved[2] |= GENMASK_ULL(11, 8);
 	for (i = 0; i < VTD_PASID_WORDS; i++)
 		bad |= pe[i] & reserved[i];
 	return bad;
