@@ -23,6 +23,9 @@ kernel-has-options:
 modules modules_install: kernel-has-options
 	$(MAKE) -C "$(KDIR)" M="$(CURDIR)" $@
 
+# For kunit: a folder of images of IOMMU tables, instead of the project's own
+export IMAGES
+
 check:
 	@$(vm)/check
 
@@ -47,7 +50,8 @@ help:
 	@echo 'modules_install  install them there'
 	@echo 'demo             a guest uses its NVMe disk through kviommu, in a VM'
 	@echo 'check            every test on Linux 7.2 and 6.12, in VMs'
-	@echo 'kunit            of these, the KUnit suites'
+	@echo 'kunit            of these, the KUnit suites; IMAGES=folder: with the IOMMU'
+	@echo '                 tables in it, in the format of tools/testing/testdata'
 	@echo 'kselftest        of these, the programs of tools/testing/selftests/kviommu'
 	@echo 'e2e              of these, the guests'
 	@echo 'bench            what requests cost, in instructions'

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The tables of real guests, walked: every device, all of its mappings and
+ * nothing else, every probe, every corrupted variant.
+ */
+#include "images.h"
+#include "vtd_mem.h"
+
+#define RUNS	64
+
+/* So many mismatches are shown. */
+#define SHOWN	10
+
+struct vtd_image {
+	struct vtd_mem mem;
+	const struct image *img;
+	struct vtd_view view;
+	bool corrupted;
+	unsigned int mismatches;
+	struct vtd_run runs[RUNS];
+	__le64 zeroes[IMAGE_PAGE_SIZE / sizeof(__le64)];
+};
+
+#define mismatch(v, fmt, ...)						\
+	do {								\
+		if ((v)->mismatches++ < SHOWN)				\
+			KUNIT_FAIL((v)->mem.test, fmt, ##__VA_ARGS__);	\
+	} while (0)
+
+static __le64 *find(struct vtd_mem *m, u64 gpa)
+{
+	struct vtd_image *v = container_of(m, struct vtd_image, mem);
+	__le64 *page;
+
+	if (!image_in_ram(v->img, gpa))
+		return NULL;
+	page = image_page(v->img, gpa);
+	if (page)
+		return page;
+	if (!v->corrupted)
+		mismatch(v, "page 0x%llx was read, no table is there", gpa);
+	return v->zeroes;
+}
+
+/* The leaves that a run is made of; false after a mismatch */
+static bool check_run(struct vtd_image *v, u32 rid, const struct vtd_run *run,
+		      const struct image_map **map, const struct image_map *end)
+{
+	u64 iova = run->iova, left = run->last - run->iova + 1;
+
+	if (run->fault) {
+		mismatch(v, "%04x: 0x%llx: fault 0x%x", rid, iova, run->fault);
+		return false;
+	}
+	for (; left; (*map)++) {
+		u64 size = *map == end ? 0 : le64_to_cpu((*map)->size);
+
+		if (!size || size > left ||
+		    le64_to_cpu((*map)->iova) != iova ||
+		    le64_to_cpu((*map)->pa) != run->gpa + (iova - run->iova) ||
+		    (*map)->prot != run->prot) {
+			mismatch(v, "%04x: 0x%llx is to 0x%llx prot %u", rid,
+				 iova, run->gpa + (iova - run->iova), run->prot);
+			return false;
+		}
+		iova += size;
+		left -= size;
+	}
+	return true;
+}
+
+/* The runs of a device are its leaves, merged, and nothing else. */
+static void check_maps(struct vtd_image *v, u32 rid, const struct vtd_key *key,
+		       const struct image_map *map, const struct image_map *end)
+{
+	struct vtd_run last = {};
+	unsigned int i, n;
+	struct vtd_walk *w;
+
+	w = kunit_kmalloc(v->mem.test, sizeof(*w), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(v->mem.test, w);
+	vtd_walk_start(w, &v->view, key, &v->mem.reader, 0, U64_MAX);
+	w->budget = U64_MAX;
+	do {
+		n = vtd_walk_next(w, v->runs, RUNS);
+		for (i = 0; i < n; i++) {
+			const struct vtd_run *run = &v->runs[i];
+
+			if (!check_run(v, rid, run, &map, end))
+				return;
+			if (last.prot == run->prot && last.last + 1 == run->iova &&
+			    last.gpa + (run->iova - last.iova) == run->gpa)
+				mismatch(v, "%04x: 0x%llx is not merged", rid,
+					 run->iova);
+			last = *run;
+		}
+	} while (!w->done);
+	if (map != end)
+		mismatch(v, "%04x: 0x%llx is not mapped", rid,
+			 le64_to_cpu(map->iova));
+	kunit_kfree(v->mem.test, w);
+}
+
+static void check_device(struct vtd_image *v, const struct image_device *d)
+{
+	u32 rid = le32_to_cpu(d->rid), levels = le32_to_cpu(d->levels);
+	const struct image_map *map = &v->img->maps[le32_to_cpu(d->first_map)];
+	enum vtd_kind kind = VTD_BLOCKED;
+	struct vtd_context ctx;
+
+	vtd_resolve(&v->view, &v->mem.reader, rid, &ctx);
+	switch (le32_to_cpu(d->status)) {
+	case IMAGE_DISABLED:
+	case IMAGE_PASSTHROUGH:
+		kind = VTD_PASSTHROUGH;
+		break;
+	case IMAGE_TRANSLATE:
+		kind = VTD_TRANSLATE;
+		break;
+	}
+	if (ctx.kind != kind || ctx.fault != le32_to_cpu(d->code) ||
+	    ctx.did != le32_to_cpu(d->did)) {
+		mismatch(v, "%04x: kind %d fault 0x%x domain %u", rid, ctx.kind,
+			 ctx.fault, ctx.did);
+	} else if (kind == VTD_TRANSLATE) {
+		if (levels && levels != (ctx.key.fs_levels ?: ctx.key.ss_levels))
+			mismatch(v, "%04x: not %u levels", rid, levels);
+		check_maps(v, rid, &ctx.key, map, map + le32_to_cpu(d->nr_maps));
+	}
+}
+
+static void check_probe(struct vtd_image *v, const struct image_probe *p)
+{
+	u64 iova = le64_to_cpu(p->iova);
+	u32 rid = le32_to_cpu(p->rid);
+	struct vtd_leaf leaf;
+	bool ok;
+
+	vtd_translate(&v->view, &v->mem.reader, rid, iova, p->access, &leaf);
+	if (!p->certain)
+		return;
+	switch (p->verdict) {
+	case IMAGE_OK:
+		ok = leaf.ctx.kind == VTD_TRANSLATE && !leaf.fault &&
+		     leaf.gpa == le64_to_cpu(p->pa) &&
+		     (!p->size || (leaf.size == le64_to_cpu(p->size) &&
+				   leaf.prot == p->prot));
+		break;
+	case IMAGE_BYPASS:
+		ok = leaf.ctx.kind == VTD_PASSTHROUGH && !leaf.fault &&
+		     leaf.gpa == le64_to_cpu(p->pa);
+		break;
+	default:
+		ok = leaf.fault && leaf.fault == le32_to_cpu(p->code);
+	}
+	if (!ok)
+		mismatch(v, "%04x: 0x%llx access %u: kind %d fault 0x%x to 0x%llx of 0x%llx prot %u",
+			 rid, iova, p->access, leaf.ctx.kind, leaf.fault,
+			 leaf.gpa, leaf.size, leaf.prot);
+}
+
+/* Whatever a corrupted table says, a walk of it ends, and in the image. */
+static void walk_corrupted(struct vtd_image *v, u32 rid)
+{
+	struct vtd_context ctx;
+	struct vtd_walk *w;
+
+	vtd_resolve(&v->view, &v->mem.reader, rid, &ctx);
+	if (ctx.kind != VTD_TRANSLATE)
+		return;
+	w = kunit_kmalloc(v->mem.test, sizeof(*w), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(v->mem.test, w);
+	vtd_walk_start(w, &v->view, &ctx.key, &v->mem.reader, 0, U64_MAX);
+	w->budget = 1 << 18;
+	while (!w->done && w->budget)
+		vtd_walk_next(w, v->runs, RUNS);
+	kunit_kfree(v->mem.test, w);
+}
+
+static void check_variant(struct vtd_image *v, unsigned int n)
+{
+	const struct image_variant *var = &v->img->variants[n];
+	const struct image_probe *p =
+		&v->img->variant_probes[le32_to_cpu(var->first_probe)];
+	unsigned int i, before = v->mismatches;
+	u32 walked = U32_MAX;
+
+	image_flip(v->mem.test, v->img, var);
+	for (i = 0; i < le32_to_cpu(var->nr_probes); i++, p++) {
+		check_probe(v, p);
+		if (le32_to_cpu(p->rid) != walked) {
+			walked = le32_to_cpu(p->rid);
+			walk_corrupted(v, walked);
+		}
+	}
+	image_flip(v->mem.test, v->img, var);
+	if (v->mismatches != before && before < SHOWN)
+		KUNIT_FAIL(v->mem.test, "these are of variant %u", n);
+}
+
+void vtd_image_test(struct kunit *test, const struct image *img)
+{
+	const struct image_header *h = img->h;
+	struct vtd_image *v;
+	unsigned int i;
+
+	v = kunit_kzalloc(test, sizeof(*v), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, v);
+	vtd_mem_init(&v->mem, test, find);
+	/* An image has what its guest marked, and is for more than one test. */
+	v->mem.reader.update = NULL;
+	v->img = img;
+	v->view.rtaddr = image_reg64(img, VTD_RTADDR);
+	v->view.cap = image_reg64(img, VTD_CAP);
+	v->view.ecap = image_reg64(img, VTD_ECAP);
+	v->view.te = image_reg32(img, VTD_GSTS) & VTD_GCMD_TE;
+	v->view.haw = le32_to_cpu(h->haw);
+
+	for (i = 0; i < le32_to_cpu(h->nr_devices); i++)
+		check_device(v, &img->devices[i]);
+	for (i = 0; i < le32_to_cpu(h->nr_probes); i++)
+		check_probe(v, &img->probes[i]);
+	v->corrupted = true;
+	for (i = 0; i < le32_to_cpu(h->nr_variants); i++)
+		check_variant(v, i);
+	if (v->mismatches > SHOWN)
+		KUNIT_FAIL(test, "%u mismatches", v->mismatches);
+	kunit_info(test, "%u devices, %u leaves, %u probes, %u variants",
+		   le32_to_cpu(h->nr_devices), le32_to_cpu(h->nr_maps),
+		   le32_to_cpu(h->nr_probes), le32_to_cpu(h->nr_variants));
+}
