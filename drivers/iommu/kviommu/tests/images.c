@@ -156,24 +156,29 @@ static bool indices_valid(const struct image *img)
 
 static bool parse_scenario(struct image *img, void **pos, size_t *left)
 {
-	void *start = *pos;
 	const struct image_header *h;
-
-#define TAKE(field)	\
-	(img->field = take(pos, left, h->nr_##field, sizeof(*img->field)))
+	void *start = *pos;
 
 	h = take(pos, left, cpu_to_le32(1), sizeof(*h));
 	if (!h)
 		return false;
 	img->h = h;
-	if (!TAKE(regs) || !TAKE(ram))
-		return false;
+	img->regs = take(pos, left, h->nr_regs, sizeof(*img->regs));
+	img->ram = take(pos, left, h->nr_ram, sizeof(*img->ram));
 	img->gpas = take(pos, left, h->nr_pages, sizeof(*img->gpas));
-	return img->gpas && TAKE(pages) && TAKE(devices) && TAKE(maps) &&
-	       TAKE(probes) && TAKE(variants) && TAKE(flips) &&
-	       TAKE(variant_probes) &&
-	       *pos - start == le32_to_cpu(h->size) && indices_valid(img);
-#undef TAKE
+	img->pages = take(pos, left, h->nr_pages, sizeof(*img->pages));
+	img->devices = take(pos, left, h->nr_devices, sizeof(*img->devices));
+	img->maps = take(pos, left, h->nr_maps, sizeof(*img->maps));
+	img->probes = take(pos, left, h->nr_probes, sizeof(*img->probes));
+	img->variants = take(pos, left, h->nr_variants, sizeof(*img->variants));
+	img->flips = take(pos, left, h->nr_flips, sizeof(*img->flips));
+	img->variant_probes = take(pos, left, h->nr_variant_probes,
+				   sizeof(*img->variant_probes));
+	/* What was too short was not taken. */
+	return *pos - start == le32_to_cpu(h->size) && img->regs && img->ram &&
+	       img->gpas && img->pages && img->devices && img->maps &&
+	       img->probes && img->variants && img->flips &&
+	       img->variant_probes && indices_valid(img);
 }
 
 static void image_test(struct kunit *test)

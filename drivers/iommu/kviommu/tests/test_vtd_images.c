@@ -21,11 +21,19 @@ struct vtd_image {
 	__le64 zeroes[IMAGE_PAGE_SIZE / sizeof(__le64)];
 };
 
-#define mismatch(v, fmt, ...)						\
-	do {								\
-		if ((v)->mismatches++ < SHOWN)				\
-			KUNIT_FAIL((v)->mem.test, fmt, ##__VA_ARGS__);	\
-	} while (0)
+static __printf(2, 3)
+void mismatch(struct vtd_image *v, const char *fmt, ...)
+{
+	struct va_format vaf = { .fmt = fmt };
+	va_list args;
+
+	if (v->mismatches++ >= SHOWN)
+		return;
+	va_start(args, fmt);
+	vaf.va = &args;
+	KUNIT_FAIL(v->mem.test, "%pV", &vaf);
+	va_end(args);
+}
 
 static __le64 *find(struct vtd_mem *m, u64 gpa)
 {
@@ -154,9 +162,9 @@ static void check_probe(struct vtd_image *v, const struct image_probe *p)
 		ok = leaf.fault && leaf.fault == le32_to_cpu(p->code);
 	}
 	if (!ok)
-		mismatch(v, "%04x: 0x%llx access %u: kind %d fault 0x%x to 0x%llx of 0x%llx prot %u",
-			 rid, iova, p->access, leaf.ctx.kind, leaf.fault,
-			 leaf.gpa, leaf.size, leaf.prot);
+		mismatch(v, "%04x: 0x%llx (%u): kind %d fault 0x%x, 0x%llx size 0x%llx prot %u",
+			 rid, iova, p->access, leaf.ctx.kind, leaf.fault, leaf.gpa,
+			 leaf.size, leaf.prot);
 }
 
 /* Whatever a corrupted table says, a walk of it ends, and in the image. */
