@@ -301,14 +301,15 @@ static bool emit(struct vtd_walk *w, struct sink *sink, u64 last, u64 gpa,
 
 	if (run && run->last + 1 == w->next && run->prot == prot &&
 	    run->fault == fault &&
-	    (fault || run->gpa + (w->next - run->iova) == gpa)) {
+	    (fault || (run->shift == w->shift &&
+		       run->gpa + (w->next - run->iova) == gpa))) {
 		run->last = last;
 	} else {
 		if (sink->n == sink->max)
 			return false;
 		sink->runs[sink->n++] = (struct vtd_run){
 			.iova = w->next, .last = last, .gpa = gpa,
-			.prot = prot, .fault = fault,
+			.prot = prot, .fault = fault, .shift = w->shift,
 		};
 	}
 	advance(w, last);
@@ -354,6 +355,7 @@ static bool emit_nested(struct vtd_walk *w, struct sink *sink, u64 last, u64 gpa
 			u8 prot)
 {
 	const struct vtd_map *m = &w->map;
+	u8 shift = w->shift;
 
 	do {
 		u64 piece;
@@ -363,7 +365,7 @@ static bool emit_nested(struct vtd_walk *w, struct sink *sink, u64 last, u64 gpa
 			return emit(w, sink, last, 0, 0,
 				    VTD_FAULT_FS_ADDR_WIDTH);
 		fault = second_stage(w, gpa, prot & w->access & KVIOMMU_WRITE);
-		w->shift = min(w->shift, m->shift);
+		w->shift = min(shift, m->shift);
 		piece = w->next + min(last - w->next, m->last - gpa);
 		if (fault) {
 			if (!emit_fault(w, sink, piece, fault))
@@ -414,7 +416,8 @@ static u64 continuation(const struct sink *sink, u64 iova)
 {
 	const struct vtd_run *run = last_run(sink);
 
-	if (!run || run->fault || run->last + 1 != iova)
+	if (!run || run->fault || run->shift != VTD_PAGE_SHIFT ||
+	    run->last + 1 != iova)
 		return 0;
 	return (run->gpa + (iova - run->iova)) | run->prot;
 }
@@ -475,6 +478,7 @@ static bool scan_pages(struct vtd_walk *w, struct vtd_stage *s,
 				.last = iova + VTD_PAGE_SIZE - 1,
 				.gpa = gpa,
 				.prot = rule->prot,
+				.shift = VTD_PAGE_SHIFT,
 			};
 		}
 		next_page = (gpa | rule->prot) + VTD_PAGE_SIZE;
@@ -555,8 +559,8 @@ static bool segment(struct vtd_walk *w)
  * @max: how many runs there is place for, at least 1
  *
  * Gives runs in ascending order. Adjacent addresses that lead to adjacent ones
- * with the same permission, or to the same fault, are in one run; only the end
- * of the budget divides it. What is not translated, without anything being
+ * with the same permission by pages of the same size, or to the same fault, are
+ * in one run; only the end of the budget divides it. What is not translated, without anything being
  * wrong, is in none.
  *
  * The end is reached when @w->done is set. Else there is more, to be asked for

@@ -109,6 +109,8 @@ struct vtd_context {
  * @gpa: where @iova is translated to
  * @prot: KVIOMMU_READ, KVIOMMU_WRITE or both; 0 for a fault
  * @fault: enum vtd_fault: a table here has an error. VTD_FAULT_NONE otherwise
+ * @shift: log2 of the size of the pages that it consists of, the smaller one of
+ *	   the two stages; says nothing for a fault
  */
 struct vtd_run {
 	u64 iova;
@@ -116,6 +118,7 @@ struct vtd_run {
 	u64 gpa;
 	u8 prot;
 	u8 fault;
+	u8 shift;
 };
 
 /**
