@@ -63,7 +63,7 @@ static bool check_run(struct vtd_image *v, u32 rid, const struct vtd_run *run,
 	for (; left; (*map)++) {
 		u64 size = *map == end ? 0 : le64_to_cpu((*map)->size);
 
-		if (!size || size > left ||
+		if (!size || size > left || size != BIT_ULL(run->shift) ||
 		    le64_to_cpu((*map)->iova) != iova ||
 		    le64_to_cpu((*map)->pa) != run->gpa + (iova - run->iova) ||
 		    (*map)->prot != run->prot) {
@@ -96,7 +96,8 @@ static void check_maps(struct vtd_image *v, u32 rid, const struct vtd_key *key,
 
 			if (!check_run(v, rid, run, &map, end))
 				return;
-			if (last.prot == run->prot && last.last + 1 == run->iova &&
+			if (last.prot == run->prot && last.shift == run->shift &&
+			    last.last + 1 == run->iova &&
 			    last.gpa + (run->iova - last.iova) == run->gpa)
 				mismatch(v, "%04x: 0x%llx is not merged", rid,
 					 run->iova);

@@ -1531,6 +1531,7 @@ static unsigned int join(struct vtd_run *runs, unsigned int n)
 
 		if (run->last + 1 == runs[i].iova &&
 		    run->prot == runs[i].prot && run->fault == runs[i].fault &&
+		    (run->fault || run->shift == runs[i].shift) &&
 		    (run->fault ||
 		     run->gpa + (runs[i].iova - run->iova) == runs[i].gpa))
 			run->last = runs[i].last;

@@ -27,7 +27,7 @@ static bool read_entry(struct resolver *rs, u64 gpa, u64 *words,
 		return false;
 	page += (gpa & (VTD_PAGE_SIZE - 1)) / sizeof(*page);
 	for (i = 0; i < nr_words; i++)
-		words[i] = le64_to_cpu(page[i]);
+		words[i] = le64_to_cpu(READ_ONCE(page[i]));
 	return true;
 }
 

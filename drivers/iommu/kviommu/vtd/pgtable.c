@@ -175,7 +175,7 @@ static u8 look(struct vtd_walk *w, struct vtd_stage *s, unsigned int level,
 {
 	u64 marks;
 
-	e->value = le64_to_cpu(s->tables[level - 1].page[i]);
+	e->value = le64_to_cpu(READ_ONCE(s->tables[level - 1].page[i]));
 	e->bits = e->value & bits;
 	e->prot = s->rules[e->bits].prot;
 	if (!e->prot) {
@@ -205,9 +205,10 @@ static u8 nested_table(struct vtd_walk *w, unsigned int level, u64 *gpa,
 
 	if (*gpa > w->ss_last)
 		return VTD_FAULT_FS_ADDR_WIDTH;
-	if (w->ss.dirty)
+	/* Then its entries are marked, or might be. */
+	if (w->flags & VTD_KEY_SSADE)
 		want |= KVIOMMU_WRITE;
-	fault = second_stage(w, *gpa, w->ss.dirty);
+	fault = second_stage(w, *gpa, want & KVIOMMU_WRITE);
 	if (fault)
 		return fault;
 	if (want & ~w->map.prot)
@@ -309,7 +310,8 @@ static bool emit(struct vtd_walk *w, struct sink *sink, u64 last, u64 gpa,
 			return false;
 		sink->runs[sink->n++] = (struct vtd_run){
 			.iova = w->next, .last = last, .gpa = gpa,
-			.prot = prot, .fault = fault, .shift = w->shift,
+			.prot = prot, .fault = fault,
+			.shift = fault ? 0 : w->shift,
 		};
 	}
 	advance(w, last);
@@ -440,7 +442,7 @@ static bool scan_pages(struct vtd_walk *w, struct vtd_stage *s,
 	bool room = true;
 
 	for (; i < end; i++, iova += VTD_PAGE_SIZE) {
-		u64 value = le64_to_cpu(page[i]);
+		u64 value = le64_to_cpu(READ_ONCE(page[i]));
 		const struct vtd_rule *rule = &s->rules[value & bits];
 		u64 gpa = value & VTD_PTE_ADDR;
 		struct entry e;
@@ -560,8 +562,8 @@ static bool segment(struct vtd_walk *w)
  *
  * Gives runs in ascending order. Adjacent addresses that lead to adjacent ones
  * with the same permission by pages of the same size, or to the same fault, are
- * in one run; only the end of the budget divides it. What is not translated, without anything being
- * wrong, is in none.
+ * in one run; only the end of the budget divides it. What is not translated,
+ * without anything being wrong, is in none.
  *
  * The end is reached when @w->done is set. Else there is more, to be asked for
  * with the next call; if @w->budget is 0 it has to be increased before. The
@@ -784,26 +786,26 @@ static enum vtd_fault permission_fault(const struct vtd_view *view, u8 lacking)
 }
 
 /**
- * vtd_translate() - what happens to a request
+ * vtd_translate_in() - what happens to a request of a context
  * @view: registers
  * @r: where tables are read; nothing is marked as used
- * @source_id: requester id
- * @addr: the address; that of an interrupt is taken for something else
+ * @addr: the address; one of an interrupt is taken for something else
  * @access: KVIOMMU_READ, KVIOMMU_WRITE, or both for an atomic operation
- * @leaf: the answer, all of it is written
+ * @leaf: the answer; its @ctx is the context
  *
- * Says what vtd_resolve() and a walk say, and the fault of a request that these
- * leave out or allow less than (7.1.3).
+ * Says what a walk says, and the fault of a request that this leaves out or
+ * allows less than (7.1.3).
  */
-void vtd_translate(const struct vtd_view *view, struct vtd_reader *r,
-		   u16 source_id, u64 addr, u8 access, struct vtd_leaf *leaf)
+void vtd_translate_in(const struct vtd_view *view, struct vtd_reader *r,
+		      u64 addr, u8 access, struct vtd_leaf *leaf)
 {
-	struct vtd_context *ctx = &leaf->ctx;
+	const struct vtd_context *ctx = &leaf->ctx;
 	struct vtd_run run;
 	struct vtd_walk w;
 
-	memset(leaf, 0, sizeof(*leaf));
-	vtd_resolve(view, r, source_id, ctx);
+	leaf->prot = 0;
+	leaf->gpa = 0;
+	leaf->size = 0;
 	leaf->fault = ctx->fault;
 	if (ctx->kind == VTD_BLOCKED)
 		return;
@@ -833,6 +835,23 @@ void vtd_translate(const struct vtd_view *view, struct vtd_reader *r,
 		return;
 	}
 	leaf->gpa = run.gpa + (addr & (VTD_PAGE_SIZE - 1));
-	leaf->size = BIT_ULL(w.shift);
+	leaf->size = BIT_ULL(run.shift);
+}
+EXPORT_SYMBOL_IF_KUNIT(vtd_translate_in);
+
+/**
+ * vtd_translate() - what happens to a request of a device
+ * @view: registers
+ * @r: where tables are read; nothing is marked as used
+ * @source_id: requester id
+ * @addr: the address
+ * @access: see vtd_translate_in()
+ * @leaf: the answer, all of it is written
+ */
+void vtd_translate(const struct vtd_view *view, struct vtd_reader *r,
+		   u16 source_id, u64 addr, u8 access, struct vtd_leaf *leaf)
+{
+	vtd_resolve(view, r, source_id, &leaf->ctx);
+	vtd_translate_in(view, r, addr, access, leaf);
 }
 EXPORT_SYMBOL_IF_KUNIT(vtd_translate);

@@ -26,9 +26,10 @@
 
 /**
  * struct vtd_reader - where tables are read
- * @page: a copy of the page of guest memory at @gpa (page aligned); it is the
- *	  walker's until the next call for the same @slot. NULL if it is not
- *	  memory of the guest
+ * @page: the page of guest memory at @gpa (page aligned), or NULL if there is
+ *	  none. A copy, valid until the next call for the same @slot; the walker
+ *	  keeps it up to date. If nothing is marked as used, see vtd_key_marks(),
+ *	  it may be the guest's own: each word is read once
  * @update: write @new to the word at @gpa if it still is @old, atomically;
  *	    return 0, -EAGAIN if it is not, or an errno if it can't be written
  */
@@ -110,7 +111,7 @@ struct vtd_context {
  * @prot: KVIOMMU_READ, KVIOMMU_WRITE or both; 0 for a fault
  * @fault: enum vtd_fault: a table here has an error. VTD_FAULT_NONE otherwise
  * @shift: log2 of the size of the pages that it consists of, the smaller one of
- *	   the two stages; says nothing for a fault
+ *	   the two stages; 0 for a fault
  */
 struct vtd_run {
 	u64 iova;
@@ -240,6 +241,8 @@ void vtd_walk_start(struct vtd_walk *w, const struct vtd_view *view,
 u64 vtd_ss_last(const struct vtd_view *view, const struct vtd_key *key);
 unsigned int vtd_walk_next(struct vtd_walk *w, struct vtd_run *runs,
 			   unsigned int max);
+void vtd_translate_in(const struct vtd_view *view, struct vtd_reader *r,
+		      u64 addr, u8 access, struct vtd_leaf *leaf);
 void vtd_translate(const struct vtd_view *view, struct vtd_reader *r,
 		   u16 source_id, u64 addr, u8 access, struct vtd_leaf *leaf);
 
