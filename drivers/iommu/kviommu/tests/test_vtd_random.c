@@ -430,9 +430,12 @@ static void nested_pages(struct guest *g)
 
 		if (i > PAGES && chance(g, 2))
 			continue;
-		flags = random_flags(g) & ~VTD_SS_W;
-		if (i <= PAGES && !chance(g, 8))
-			flags |= VTD_SS_R | (chance(g, 3) ? 0 : VTD_SS_W);
+		flags = random_flags(g);
+		if (i <= PAGES && !chance(g, 8)) {
+			flags |= VTD_SS_R | VTD_SS_W;
+			if (chance(g, 3))
+				flags &= ~VTD_SS_W;
+		}
 		g->pages[0][i] = cpu_to_le64(gpa | flags);
 	}
 }

@@ -425,72 +425,149 @@ static u64 continuation(const struct sink *sink, u64 iova)
 }
 
 /*
- * Pages of a table of level 1, from w->next on. Long walks spend their time
- * here, so what only has to be appended to the runs is done in place.
+ * The first entry from @p on that is not zero: of most tables, most are. Nothing
+ * else is known of that entry.
  */
-static bool scan_pages(struct vtd_walk *w, struct vtd_stage *s,
-		       struct sink *sink, u64 bits)
+static const __le64 *skip_zeroes(const __le64 *p, const __le64 *end)
 {
-	const __le64 *page = s->tables[0].page;
+	for (; end - p >= 8; p += 8)
+		if (p[0] | p[1] | p[2] | p[3] | p[4] | p[5] | p[6] | p[7])
+			break;
+	while (p < end && !*p)
+		p++;
+	return p;
+}
+
+/*
+ * How many pages follow @p, which is @value, in all that was said of it: they
+ * differ in their addresses alone, and none comes to where that would matter.
+ */
+static unsigned long followers(const __le64 *p, const __le64 *end, u64 value)
+{
+	const __le64 *first = p + 1;
+
+	while (++p < end) {
+		value += VTD_PAGE_SIZE;
+		if (!(value & VTD_PTE_ADDR & level_mask(2)) ||
+		    le64_to_cpu(READ_ONCE(*p)) != value)
+			break;
+	}
+	return p - first;
+}
+
+/* A page of level 1, at w->next, of which more is to be said */
+static noinline bool scan_page(struct vtd_walk *w, struct vtd_stage *s,
+			       struct sink *sink, u64 bits)
+{
+	struct entry e;
+	u8 fault;
+
+	fault = look(w, s, 1, level_index(w->next, 1), bits,
+		     w->access & KVIOMMU_WRITE, &e);
+	return emit_entry(w, sink, 1, w->next + VTD_PAGE_SIZE - 1, &e, fault);
+}
+
+/*
+ * Pages of a table of level 1, from w->next on. Long walks spend their time
+ * here, so what only has to be appended to the runs is done in place; and in a
+ * function of its own, that has enough registers for it.
+ */
+static noinline bool scan_pages(struct vtd_walk *w, struct vtd_stage *s,
+				struct sink *sink, u64 bits)
+{
+	struct vtd_run *run = sink->runs + sink->n;	/* the next one */
+	struct vtd_run *no_run = sink->runs + sink->max;
+	const struct vtd_rule *rules = s->rules;
 	u64 iova = w->next, next_page = continuation(sink, iova);
-	unsigned int first = level_index(iova, 1), i = first;
-	struct vtd_run *run = last_run(sink);
-	unsigned int end = i + min_t(u64, VTD_TABLE_ENTRIES - i,
-				     ((w->segment_last - iova) >>
-				      VTD_PAGE_SHIFT) + 1);
-	u64 hole = U64_MAX;
+	unsigned int i = level_index(iova, 1);
+	const __le64 *p = s->tables[0].page + i, *begin = p;
+	const __le64 *end = p + min_t(u64, VTD_TABLE_ENTRIES - i,
+				      ((w->segment_last - iova) >>
+				       VTD_PAGE_SHIFT) + 1);
 	bool room = true;
+	unsigned long n;
 
-	for (; i < end; i++, iova += VTD_PAGE_SIZE) {
-		u64 value = le64_to_cpu(READ_ONCE(page[i]));
-		const struct vtd_rule *rule = &s->rules[value & bits];
+	static_assert(IS_ALIGNED(VTD_INTERRUPT_FIRST, SZ_2M));
+	for (; p < end; p++, iova += VTD_PAGE_SIZE) {
+		u64 value = le64_to_cpu(READ_ONCE(*p));
+		const struct vtd_rule *rule = &rules[value & bits];
 		u64 gpa = value & VTD_PTE_ADDR;
-		struct entry e;
-		u8 fault;
+		u64 prot = rule->prot;
 
-		if (!rule->prot) {
-			hole = value;
+		if (!prot) {
+			w->hole = hole_fault(w, s, value);
 			next_page = 0;
+			n = skip_zeroes(p + 1, end) - p - 1;
+			p += n;
+			iova += n * VTD_PAGE_SIZE;
 			continue;
 		}
 		if (unlikely((value & rule->mask) != rule->want ||
 			     gpa - VTD_INTERRUPT_FIRST < INTERRUPT_SIZE)) {
 			w->next = iova;
-			fault = look(w, s, 1, i, bits,
-				     w->access & KVIOMMU_WRITE, &e);
-			room = emit_entry(w, sink, 1, iova + VTD_PAGE_SIZE - 1,
-					  &e, fault);
+			sink->n = run - sink->runs;
+			room = scan_page(w, s, sink, bits);
+			run = sink->runs + sink->n;
 			if (!room || w->done || !w->budget)
 				goto out;
 			next_page = continuation(sink, iova + VTD_PAGE_SIZE);
-			run = last_run(sink);
 			continue;
 		}
-		if ((gpa | rule->prot) == next_page) {
-			run->last += VTD_PAGE_SIZE;
+		if ((gpa | prot) == next_page) {
+			n = followers(p, end, value);
+			run[-1].last += (n + 1) * VTD_PAGE_SIZE;
+			p += n;
+			iova += n * VTD_PAGE_SIZE;
+			gpa += n * VTD_PAGE_SIZE;
+		} else if (run != no_run) {
+			run->iova = iova;
+			run->last = iova + VTD_PAGE_SIZE - 1;
+			run->gpa = gpa;
+			run->prot = prot;
+			run->fault = VTD_FAULT_NONE;
+			run->shift = VTD_PAGE_SHIFT;
+			run++;
 		} else {
-			room = sink->n < sink->max;
-			if (!room) {
-				w->next = iova;
-				goto out;
-			}
-			run = &sink->runs[sink->n++];
-			*run = (struct vtd_run){
-				.iova = iova,
-				.last = iova + VTD_PAGE_SIZE - 1,
-				.gpa = gpa,
-				.prot = rule->prot,
-				.shift = VTD_PAGE_SHIFT,
-			};
+			w->next = iova;
+			room = false;
+			goto out;
 		}
-		next_page = (gpa | rule->prot) + VTD_PAGE_SIZE;
+		next_page = (gpa | prot) + VTD_PAGE_SIZE;
 	}
-	if (hole != U64_MAX)
-		w->hole = hole_fault(w, s, hole);
 	advance(w, iova - 1);
 out:
-	spend(w, i - first);
+	/* If there was no place, the next visit is to the same table. */
+	w->bits = bits;
+	w->in_table = !room;
+	sink->n = run - sink->runs;
+	spend(w, p - begin);
 	return room;
+}
+
+/*
+ * Pass by zero entries of a table from @i on, which is where w->next is. Returns
+ * where that is then, or VTD_TABLE_ENTRIES if it is not in the table any more.
+ */
+static unsigned int pass_zeroes(struct vtd_walk *w, const struct vtd_stage *s,
+				unsigned int level, unsigned int i)
+{
+	const __le64 *page = s->tables[level - 1].page;
+	unsigned int n = skip_zeroes(page + i, page + VTD_TABLE_ENTRIES) -
+			 (page + i);
+	u64 last;
+
+	if (!n)
+		return i;
+	spend(w, n);
+	w->hole = hole_fault(w, s, 0);
+	last = (w->next | level_mask(level)) +
+	       ((u64)(n - 1) << level_shift(level));
+	if (last < w->segment_last) {
+		advance(w, last);
+		return i + n;
+	}
+	advance(w, w->segment_last);
+	return VTD_TABLE_ENTRIES;
 }
 
 /*
@@ -505,6 +582,10 @@ static bool visit(struct vtd_walk *w, struct sink *sink)
 	u64 bits, last;
 	u8 fault;
 
+	if (w->in_table) {
+		w->in_table = false;
+		return scan_pages(w, s, sink, w->bits);
+	}
 	for (level = s->levels; ; level--) {
 		fault = table(w, s, level, e.value & VTD_PTE_ADDR);
 		if (fault)
@@ -516,6 +597,9 @@ static bool visit(struct vtd_walk *w, struct sink *sink)
 
 		bits = e.bits;
 		for (i = level_index(w->next, level); ; i++) {
+			i = pass_zeroes(w, s, level, i);
+			if (i == VTD_TABLE_ENTRIES)
+				return true;
 			last = min(w->next | level_mask(level),
 				   w->segment_last);
 			spend(w, 1);

@@ -221,6 +221,8 @@ struct vtd_walk {
 	u64 gap_first;
 	u64 gap_last;
 	u64 segment_last;
+	u64 bits;
+	bool in_table;
 	u16 flags;
 	u8 access;
 	u8 shift;
