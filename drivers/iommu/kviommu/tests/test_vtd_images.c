@@ -82,7 +82,7 @@ static void check_maps(struct vtd_image *v, u32 rid, const struct vtd_key *key,
 		       const struct image_map *map, const struct image_map *end)
 {
 	struct vtd_run last = {};
-	unsigned int i, n;
+	unsigned int i, n, calls = 0;
 	struct vtd_walk *w;
 
 	w = kunit_kmalloc(v->mem.test, sizeof(*w), GFP_KERNEL);
@@ -90,6 +90,7 @@ static void check_maps(struct vtd_image *v, u32 rid, const struct vtd_key *key,
 	vtd_walk_start(w, &v->view, key, &v->mem.reader, 0, U64_MAX);
 	w->budget = U64_MAX;
 	do {
+		KUNIT_ASSERT_LT(v->mem.test, calls++, 1 << 20);
 		n = vtd_walk_next(w, v->runs, RUNS);
 		for (i = 0; i < n; i++) {
 			const struct vtd_run *run = &v->runs[i];

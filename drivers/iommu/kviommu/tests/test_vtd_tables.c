@@ -1252,21 +1252,30 @@ static void clear_marks(struct scene *s, enum word first, enum word last,
 			*s->words[w] &= ~cpu_to_le64(marks);
 }
 
-/* The run that the whole walk gives, which must be one; false if it is none. */
-static bool walk_page(struct scene *s, struct vtd_run *run, bool *changed)
+static struct vtd_walk *start(struct scene *s, u64 first, u64 last)
 {
 	struct kunit *test = s->mem.test;
 	struct vtd_context ctx;
-	struct vtd_run runs[4];
 	struct vtd_walk *w;
-	unsigned int n;
 
 	vtd_resolve(&s->view, &s->mem.reader, SID, &ctx);
 	KUNIT_ASSERT_EQ(test, ctx.kind, VTD_TRANSLATE);
 	w = kunit_kmalloc(test, sizeof(*w), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, w);
-	vtd_walk_start(w, &s->view, &ctx.key, &s->mem.reader, 0, U64_MAX);
+	vtd_walk_start(w, &s->view, &ctx.key, &s->mem.reader, first, last);
 	w->budget = U64_MAX;
+	s->mem.reads = 0;
+	return w;
+}
+
+/* The run that the whole walk gives, which must be one; false if it is none. */
+static bool walk_page(struct scene *s, struct vtd_run *run, bool *changed)
+{
+	struct vtd_walk *w = start(s, 0, U64_MAX);
+	struct kunit *test = s->mem.test;
+	struct vtd_run runs[4];
+	unsigned int n;
+
 	n = vtd_walk_next(w, runs, ARRAY_SIZE(runs));
 	KUNIT_EXPECT_TRUE(test, w->done);
 	KUNIT_EXPECT_LE(test, n, 1);
@@ -1396,6 +1405,24 @@ static void tables_nested_marks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, run.fault, VTD_FAULT_FS_TABLE_WRITE);
 }
 
+/* Two pages that the second stage has one page for, asked for one after another */
+static void tables_nested_marks_again(struct kunit *test)
+{
+	struct scene *s = scene_create(test, &configs[NESTED]);
+	struct vtd_run runs[4];
+	struct vtd_walk *w;
+
+	set_view_marks(s, VTD_PASID0_SSADE, VTD_PASID1_PWSNP, 0);
+	s->words[FS1][1] = *s->words[FS1];
+	*s->words[FS1] &= ~cpu_to_le64(VTD_FS_RW);
+	w = start(s, 0, U64_MAX);
+	KUNIT_EXPECT_EQ(test, vtd_walk_next(w, runs, ARRAY_SIZE(runs)), 2);
+	KUNIT_EXPECT_EQ(test, runs[0].prot, R);
+	KUNIT_EXPECT_EQ(test, runs[1].prot, RW);
+	KUNIT_EXPECT_FALSE(test, w->changed);
+	expect_marks(s, SS1, SS1, VTD_SS_A | VTD_SS_D, VTD_SS_A | VTD_SS_D);
+}
+
 static void tables_marks_fail(struct kunit *test)
 {
 	static const unsigned int which[] = { FIRST, SECOND };
@@ -1429,22 +1456,6 @@ static void tables_marks_fail(struct kunit *test)
 
 /* ---- walks ---- */
 
-static struct vtd_walk *start(struct scene *s, u64 first, u64 last)
-{
-	struct kunit *test = s->mem.test;
-	struct vtd_context ctx;
-	struct vtd_walk *w;
-
-	vtd_resolve(&s->view, &s->mem.reader, SID, &ctx);
-	KUNIT_ASSERT_EQ(test, ctx.kind, VTD_TRANSLATE);
-	w = kunit_kmalloc(test, sizeof(*w), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, w);
-	vtd_walk_start(w, &s->view, &ctx.key, &s->mem.reader, first, last);
-	w->budget = U64_MAX;
-	s->mem.reads = 0;
-	return w;
-}
-
 static void expect_run(struct kunit *test, const struct vtd_run *run, u64 iova,
 		       u64 last, u64 gpa, u8 prot, enum vtd_fault fault)
 {
@@ -1468,6 +1479,7 @@ static void tables_sparse(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, w->done);
 	/* Every table on the way once, and its entries */
 	KUNIT_EXPECT_EQ(test, s->mem.reads, 5);
+	KUNIT_EXPECT_GE(test, U64_MAX - w->budget, 5 * 512);
 	KUNIT_EXPECT_LE(test, U64_MAX - w->budget, 5 * 700);
 }
 
@@ -1491,6 +1503,7 @@ static void tables_cyclic(struct kunit *test)
 		w->budget = 4096;
 		used = 0;
 		while (w->budget) {
+			KUNIT_ASSERT_LE(test, used, 8192);
 			n = vtd_walk_next(w, runs, ARRAY_SIZE(runs));
 			KUNIT_ASSERT_FALSE(test, w->done);
 			for (j = 0; j < n; j++) {
@@ -1577,8 +1590,10 @@ static void tables_pieces(struct kunit *test)
 	for (max = 1; max <= 64; max += max) {
 		w = start(s, 0, U64_MAX);
 		n = 0;
-		while (!w->done)
+		while (!w->done) {
+			KUNIT_ASSERT_LT(test, n, 600);
 			n += vtd_walk_next(w, some + n, min(max, 600 - n));
+		}
 		KUNIT_EXPECT_EQ(test, n, nr_all);
 		for (i = 0; i < nr_all; i++)
 			KUNIT_ASSERT_MEMEQ(test, &some[i], &all[i],
@@ -1590,8 +1605,11 @@ static void tables_pieces(struct kunit *test)
 
 	/* The end of a budget may divide a run, nothing else. */
 	w = start(s, 0, U64_MAX);
-	for (n = 0; !w->done; n += vtd_walk_next(w, some + n, 600 - n))
+	for (n = 0, i = 0; !w->done; n += vtd_walk_next(w, some + n, 600 - n)) {
+		KUNIT_ASSERT_LT(test, i++, 10000);
+		KUNIT_ASSERT_LT(test, n, 600);
 		w->budget = 1;
+	}
 	KUNIT_EXPECT_EQ(test, join(some, n), nr_all);
 	for (i = 0; i < nr_all; i++)
 		KUNIT_ASSERT_MEMEQ(test, &some[i], &all[i], sizeof(*all));
@@ -1676,6 +1694,7 @@ static struct kunit_case tables_cases[] = {
 	KUNIT_CASE(tables_first_stage_marks),
 	KUNIT_CASE(tables_second_stage_marks),
 	KUNIT_CASE(tables_nested_marks),
+	KUNIT_CASE(tables_nested_marks_again),
 	KUNIT_CASE(tables_marks_fail),
 	KUNIT_CASE(tables_sparse),
 	KUNIT_CASE(tables_cyclic),

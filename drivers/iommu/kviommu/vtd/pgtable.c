@@ -373,7 +373,6 @@ static bool emit_nested(struct vtd_walk *w, struct sink *sink, u64 last, u64 gpa
 			if (!emit_fault(w, sink, piece, fault))
 				return false;
 		} else if (!(prot & m->prot)) {
-			w->hole = VTD_FAULT_NONE;
 			advance(w, piece);
 		} else if (!emit_pages(w, sink, piece,
 				       m->gpa + (gpa - m->first),
@@ -774,6 +773,7 @@ static void start(struct vtd_walk *w, const struct vtd_view *view,
 	w->flags = key->flags;
 	w->next = first & ~(VTD_PAGE_SIZE - 1);
 	w->last = last | (VTD_PAGE_SIZE - 1);
+	w->done = first > last;
 	w->access = access;
 	w->shift = VTD_PAGE_SHIFT;
 	w->map.first = 1;	/* > last: says nothing */
@@ -819,7 +819,7 @@ static void start(struct vtd_walk *w, const struct vtd_view *view,
  * @r: where tables are read, and marked as used; if it has no update(),
  *     nothing is marked
  * @first: first address; the range is widened to whole pages
- * @last: last address, not below @first
+ * @last: last address
  *
  * The caller sets @w->budget before vtd_walk_next(). A walk can be given up at
  * any time, and one from @w->next to @w->last be started instead. Tables are
