@@ -343,7 +343,7 @@ static bool emit_pages(struct vtd_walk *w, struct sink *sink, u64 last, u64 gpa,
 	if (gpa >= VTD_INTERRUPT_FIRST && gpa <= VTD_INTERRUPT_LAST) {
 		if (!emit(w, sink, min(last, first + (VTD_INTERRUPT_LAST - gpa)),
 			  0, 0, scalable(w->view) ? VTD_FAULT_INTERRUPT :
-						   VTD_FAULT_L_INTERRUPT))
+						    VTD_FAULT_L_INTERRUPT))
 			return false;
 		if (end <= VTD_INTERRUPT_LAST)
 			return true;
@@ -376,7 +376,7 @@ static bool emit_nested(struct vtd_walk *w, struct sink *sink, u64 last, u64 gpa
 			advance(w, piece);
 		} else if (!emit_pages(w, sink, piece,
 				       m->gpa + (gpa - m->first),
-				      prot & m->prot)) {
+				       prot & m->prot)) {
 			return false;
 		}
 		if (piece == last)
@@ -666,42 +666,37 @@ unsigned int vtd_walk_next(struct vtd_walk *w, struct vtd_run *runs,
 }
 EXPORT_SYMBOL_IF_KUNIT(vtd_walk_next);
 
-static void stage_init(struct vtd_stage *s, u64 root, unsigned int levels,
-		       unsigned int slot, u64 bits,
-		       const struct vtd_stage_faults *faults)
-{
-	s->faults = faults;
-	s->root = root;
-	s->levels = levels;
-	s->slot = slot;
-	s->bits = bits;
-}
-
-/* Once it is known what has to be marked */
-static void stage_rules(struct vtd_stage *s, unsigned int bits, u8 prot,
-			bool write)
+/* With the other stage there, each page is a walk of its own. */
+static void stage_rule(struct vtd_walk *w, struct vtd_stage *s,
+		       unsigned int bits, u8 prot)
 {
 	struct vtd_rule *rule = &s->rules[bits];
 
 	rule->prot = prot;
-	rule->want = page_marks(s, prot, write);
+	rule->want = page_marks(s, prot, w->access & KVIOMMU_WRITE);
 	rule->mask = rule->want | s->page_rsvd[0];
+	if (w->fs.levels && w->ss.levels)
+		rule->want = U64_MAX;
 }
 
 /* 3.6, 9.7 */
 static void first_stage_init(struct vtd_walk *w, const struct vtd_key *key,
-			     u64 haw_rsvd)
+			     u64 haw_rsvd, bool marks)
 {
 	struct vtd_stage *s = &w->fs;
-	unsigned int level;
+	unsigned int level, bits;
 
-	stage_init(s, key->fsptptr, key->fs_levels, VTD_SLOT_FS,
-		   VTD_FS_P | VTD_FS_RW | VTD_FS_US, &first_stage_faults);
-	s->accessed = VTD_FS_A;
-	if (key->flags & VTD_KEY_EAFE)
-		s->accessed |= VTD_FS_EA;
-	s->dirty = VTD_FS_D;
-	for (level = 1; level <= VTD_MAX_LEVELS; level++) {
+	s->faults = &first_stage_faults;
+	s->root = key->fsptptr;
+	s->slot = VTD_SLOT_FS;
+	s->bits = VTD_FS_P | VTD_FS_RW | VTD_FS_US;
+	if (marks) {
+		s->accessed = VTD_FS_A;
+		if (key->flags & VTD_KEY_EAFE)
+			s->accessed |= VTD_FS_EA;
+		s->dirty = VTD_FS_D;
+	}
+	for (level = 1; level <= key->fs_levels; level++) {
 		s->table_rsvd[level - 1] = haw_rsvd;
 		s->page_rsvd[level - 1] = haw_rsvd;
 		if (level > 3)
@@ -712,26 +707,30 @@ static void first_stage_init(struct vtd_walk *w, const struct vtd_key *key,
 	}
 	if (!(w->view->cap & VTD_CAP_FS1GP))
 		s->page_rsvd[2] |= VTD_PTE_PS;
+	for (bits = 0; bits <= s->bits; bits++)
+		stage_rule(w, s, bits, first_stage_prot(w->flags, bits));
 }
 
 /* 3.7, 9.8 */
 static void second_stage_init(struct vtd_walk *w, const struct vtd_key *key,
-			      u64 haw_rsvd)
+			      u64 haw_rsvd, bool marks)
 {
 	struct vtd_stage *s = &w->ss;
 	u64 page_rsvd = haw_rsvd | VTD_SS_IW;
-	unsigned int level;
+	unsigned int level, bits;
 
-	stage_init(s, key->ssptptr, key->ss_levels, VTD_SLOT_SS,
-		   VTD_SS_R | VTD_SS_W, scalable(w->view) ?
-		   &second_stage_faults : &legacy_stage_faults);
-	if (key->flags & VTD_KEY_SSADE) {
+	s->faults = scalable(w->view) ? &second_stage_faults :
+					&legacy_stage_faults;
+	s->root = key->ssptptr;
+	s->slot = VTD_SLOT_SS;
+	s->bits = VTD_SS_R | VTD_SS_W;
+	if (marks && key->flags & VTD_KEY_SSADE) {
 		s->accessed = VTD_SS_A;
 		s->dirty = VTD_SS_D;
 	}
 	if (!(w->view->ecap & VTD_ECAP_SC))
 		page_rsvd |= VTD_SS_SNP;
-	for (level = 1; level <= VTD_MAX_LEVELS; level++) {
+	for (level = 1; level <= key->ss_levels; level++) {
 		s->table_rsvd[level - 1] = haw_rsvd | VTD_SS_IW | VTD_SS_SNP;
 		s->page_rsvd[level - 1] = page_rsvd;
 		if (level > 3)
@@ -744,6 +743,8 @@ static void second_stage_init(struct vtd_walk *w, const struct vtd_key *key,
 		s->page_rsvd[1] |= VTD_PTE_PS;
 	if (!(w->view->cap & VTD_CAP_SSLPS_1G))
 		s->page_rsvd[2] |= VTD_PTE_PS;
+	for (bits = 0; bits <= s->bits; bits++)
+		stage_rule(w, s, bits, bits);
 }
 
 /**
@@ -765,7 +766,6 @@ static void start(struct vtd_walk *w, const struct vtd_view *view,
 		  u64 last, u8 access, bool marks)
 {
 	u64 haw_rsvd = view->haw < 52 ? GENMASK_ULL(51, view->haw) : 0;
-	unsigned int bits;
 
 	memset(w, 0, sizeof(*w));
 	w->view = view;
@@ -777,37 +777,25 @@ static void start(struct vtd_walk *w, const struct vtd_view *view,
 	w->access = access;
 	w->shift = VTD_PAGE_SHIFT;
 	w->map.first = 1;	/* > last: says nothing */
-	first_stage_init(w, key, haw_rsvd);
-	second_stage_init(w, key, haw_rsvd);
-	if (key->ss_levels)
+
+	/* Who only looks can still say what hardware could not mark. */
+	marks |= !(key->flags & VTD_KEY_PWSNP);
+	w->fs.levels = key->fs_levels;
+	w->ss.levels = key->ss_levels;
+	if (key->ss_levels) {
 		w->ss_last = vtd_ss_last(view, key);
+		second_stage_init(w, key, haw_rsvd, marks);
+	}
 	if (key->fs_levels) {
 		/* Canonical are the lowest and the highest addresses (3.6). */
 		u64 half = BIT_ULL(level_shift(key->fs_levels + 1) - 1);
 
 		w->gap_first = half;
 		w->gap_last = -half - 1;
+		first_stage_init(w, key, haw_rsvd, marks);
 	} else {
 		w->gap_first = w->ss_last + 1;
 		w->gap_last = U64_MAX;
-	}
-
-	/* Who only looks can still say what hardware could not mark. */
-	if (!marks && key->flags & VTD_KEY_PWSNP) {
-		w->fs.accessed = 0;
-		w->fs.dirty = 0;
-		w->ss.accessed = 0;
-		w->ss.dirty = 0;
-	}
-	for (bits = 0; bits < ARRAY_SIZE(w->fs.rules); bits++) {
-		bool write = access & KVIOMMU_WRITE;
-
-		stage_rules(&w->fs, bits, first_stage_prot(key->flags, bits),
-			    write);
-		stage_rules(&w->ss, bits, bits & (VTD_SS_R | VTD_SS_W), write);
-		/* Each page is another walk: none is done in place. */
-		if (key->fs_levels && key->ss_levels)
-			w->fs.rules[bits].want = U64_MAX;
 	}
 }
 
