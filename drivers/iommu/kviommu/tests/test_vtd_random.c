@@ -338,7 +338,7 @@ static u64 random_bits(struct guest *g, unsigned int n)
 	u64 value = (u64)prandom_u32_state(&g->rnd) << 32 |
 		    prandom_u32_state(&g->rnd);
 
-	return value & (BIT_ULL(n) - 1);
+	return value & GENMASK_ULL(n - 1, 0);
 }
 
 static bool chance(struct guest *g, unsigned int n)
@@ -700,7 +700,7 @@ static void random_second_stage(struct kunit *test)
 		VTD_FAULT_SS_AD_NOSNOOP, VTD_FAULT_INTERRUPT, VTD_FAULT_NONE,
 	};
 
-	random_rounds(test, 0x55, false, true, 120, faults);
+	random_rounds(test, 0x55, false, true, 300, faults);
 }
 
 static void random_first_stage(struct kunit *test)
@@ -711,7 +711,7 @@ static void random_first_stage(struct kunit *test)
 		VTD_FAULT_INTERRUPT, VTD_FAULT_NONE,
 	};
 
-	random_rounds(test, 0xf5, true, false, 120, faults);
+	random_rounds(test, 0xf5, true, false, 300, faults);
 }
 
 static void random_nested(struct kunit *test)
@@ -725,7 +725,7 @@ static void random_nested(struct kunit *test)
 		VTD_FAULT_READ, VTD_FAULT_INTERRUPT, VTD_FAULT_NONE,
 	};
 
-	random_rounds(test, 0x4e57, true, true, 80, faults);
+	random_rounds(test, 0x4e57, true, true, 200, faults);
 }
 
 static struct kunit_case random_cases[] = {

@@ -18,7 +18,7 @@
 #define DID		5
 
 /* Index 1, 2, 3, 4, 5 at level 5, 4, 3, 2, 1; as far as there are levels */
-#define IOVA		(1ULL << 48 | 2ULL << 39 | 3ULL << 30 | 4 << 21 | 5 << 12)
+#define IOVA	(BIT_ULL(48) | 2ULL << 39 | 3ULL << 30 | 4 << 21 | 5 << 12)
 #define OFFSET		0xabc
 
 /*
