@@ -487,6 +487,29 @@ bool kviommu_gmem_whole_run(struct kviommu_gmem *g, u64 gpa, u64 *first,
 }
 
 /**
+ * kviommu_gmem_any() - is some of a range guest memory
+ * @g: guest memory
+ * @gpa: first byte, page aligned
+ * @len: bytes, whole pages
+ *
+ * For who would have to try each page of what can't be had as a whole.
+ */
+bool kviommu_gmem_any(struct kviommu_gmem *g, u64 gpa, size_t len)
+{
+	struct page *page;
+	int rc;
+
+	for (; len; len -= PAGE_SIZE, gpa += PAGE_SIZE) {
+		rc = g->ops->pin(g->priv, gpa, 1, true, &page);
+		if (!rc)
+			g->ops->unpin(g->priv, gpa, 1);
+		if (!rc || rc == -EPERM)
+			return true;
+	}
+	return false;
+}
+
+/**
  * kviommu_gmem_run() - physically contiguous part of a range that is held
  * @chunk: from kviommu_gmem_get()
  * @gpa: first byte, page aligned

@@ -129,6 +129,7 @@ bool kviommu_gmem_parted(struct kviommu_gmem *g, u64 gpa);
 void kviommu_gmem_hold(struct kviommu_gmem *g, u64 gpa, size_t len);
 bool kviommu_gmem_whole_run(struct kviommu_gmem *g, u64 gpa, u64 *first,
 			    u64 *last, phys_addr_t *pa);
+bool kviommu_gmem_any(struct kviommu_gmem *g, u64 gpa, size_t len);
 size_t kviommu_gmem_run(const struct kviommu_chunk *chunk, u64 gpa,
 			size_t max, phys_addr_t *pa);
 bool kviommu_gmem_busy(struct kviommu_gmem *g, u64 *first, u64 *last);
@@ -148,8 +149,11 @@ void kviommu_window_put(struct kviommu_gmem *g, struct kviommu_window *w);
 
 /**
  * struct kviommu_extent - guest IOVA range -> GPA range
+ * @order: the host may use entries of up to 2^order bytes for it, aligned to
+ *	   their size in the IOVA space
  * @absent: not mapped in the host: guest memory behind it went away
- * @joined: belongs to the same guest mapping as the extent before it
+ * @joined: belongs to the same guest mapping as the extent before it, and
+ *	    continues it
  */
 struct kviommu_extent {
 	struct rb_node node;
@@ -157,6 +161,7 @@ struct kviommu_extent {
 	u64 last;
 	u64 gpa;
 	u8 prot;
+	u8 order;
 	bool absent;
 	bool joined;
 };
@@ -228,6 +233,10 @@ void kviommu_shadow_destroy(struct kviommu_shadow *s);
 int kviommu_shadow_map(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 		       u8 prot);
 int kviommu_shadow_unmap(struct kviommu_shadow *s, u64 iova, u64 last);
+int kviommu_shadow_set(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
+		       u8 prot, u8 order);
+int kviommu_shadow_clear(struct kviommu_shadow *s, struct kviommu_extent *e,
+			 u64 first, u64 last);
 
 /**
  * kviommu_shadow_pieces() - what a mapping counts for in the quota
@@ -285,6 +294,55 @@ int kviommu_geometry_read(struct device *dev, struct kviommu_geometry *geo);
 void kviommu_geometry_free(struct kviommu_geometry *geo);
 bool kviommu_geometry_reserved(const struct kviommu_geometry *geo, u64 iova,
 			       u64 last);
+
+/* ---- bringing a shadow in line with the guest's tables (sync.c) ---- */
+
+/**
+ * struct kviommu_run - addresses that the guest's tables translate as one
+ * @iova: first
+ * @last: last
+ * @gpa: what @iova is translated to
+ * @prot: KVIOMMU_READ, KVIOMMU_WRITE
+ * @order: log2 of the size of the guest's pages that it consists of
+ */
+struct kviommu_run {
+	u64 iova;
+	u64 last;
+	u64 gpa;
+	u8 prot;
+	u8 order;
+};
+
+/**
+ * struct kviommu_sync - the diff of a walk against a shadow
+ * @shadow: what is changed
+ * @geo: addresses that devices must not have mapped
+ * @max_pieces: quota on kviommu_gmem::pieces
+ * @next: all below this and in the range is as the tables say
+ * @budget: what may still be done, in parts of 2 MiB that are mapped or
+ *	    unmapped
+ * @kept: extents, or parts of them, that were found as they should be
+ * @mapped: extents added
+ * @unmapped: extents, or parts of them, removed
+ */
+struct kviommu_sync {
+	struct kviommu_shadow *shadow;
+	const struct kviommu_geometry *geo;
+	u64 max_pieces;
+	u64 next;
+	s64 budget;
+	u64 kept;
+	u64 mapped;
+	u64 unmapped;
+
+	/* private: the first extent that ends at @next or behind it */
+	struct kviommu_extent *e;
+};
+
+void kviommu_sync_start(struct kviommu_sync *y, struct kviommu_shadow *s,
+			const struct kviommu_geometry *geo, u64 first);
+int kviommu_sync_run(struct kviommu_sync *y, const struct kviommu_run *run);
+int kviommu_sync_gap(struct kviommu_sync *y, u64 last);
 
 /* ---- host devices and endpoints (endpoint.c), groups (group.c) ---- */
 

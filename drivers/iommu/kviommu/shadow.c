@@ -336,9 +336,28 @@ static int host_prot(const struct kviommu_hostdom *h, u8 prot)
 	       (prot & KVIOMMU_WRITE ? IOMMU_WRITE : 0);
 }
 
+/*
+ * Bytes that one call may map at @iova so that the host has no use for an entry
+ * of more than 2^order: less than the next size of a page, at its alignment.
+ */
+static u64 call_len(const struct kviommu_hostdom *h, u64 iova, u64 len,
+		    u8 order)
+{
+	/* No piece is larger than a chunk. */
+	u64 larger = h->domain->pgsize_bitmap & (2 * KVIOMMU_CHUNK_SIZE - 1) &
+		     -(2ULL << order);
+	u64 half;
+
+	if (!larger)
+		return len;
+	half = BIT_ULL(__ffs64(larger) - 1);
+	return min(len, half - (iova & (half - 1)));
+}
+
 /* Map a piece in one host domain: all of it or nothing. */
 static int hostdom_map(struct kviommu_hostdom *h, u64 iova,
-		       struct kviommu_chunk *c, u64 gpa, u64 len, u8 prot)
+		       struct kviommu_chunk *c, u64 gpa, u64 len, u8 prot,
+		       u8 order)
 {
 	u64 done = 0;
 
@@ -347,7 +366,9 @@ static int hostdom_map(struct kviommu_hostdom *h, u64 iova,
 	hostdom_unmap_late(h);
 	while (done < len) {
 		phys_addr_t pa;
-		size_t n = kviommu_gmem_run(c, gpa + done, len - done, &pa);
+		size_t n = kviommu_gmem_run(c, gpa + done,
+					    call_len(h, iova + done,
+						     len - done, order), &pa);
 		int rc = iommu_map(h->domain, iova + done, pa, n,
 				   host_prot(h, prot), GFP_KERNEL_ACCOUNT);
 
@@ -361,13 +382,14 @@ static int hostdom_map(struct kviommu_hostdom *h, u64 iova,
 }
 
 static int piece_map(struct kviommu_shadow *s, u64 iova,
-		     struct kviommu_chunk *c, u64 gpa, u64 len, u8 prot)
+		     struct kviommu_chunk *c, u64 gpa, u64 len, u8 prot,
+		     u8 order)
 {
 	struct kviommu_hostdom *h;
 	int rc;
 
 	list_for_each_entry(h, &s->hostdoms, node) {
-		rc = hostdom_map(h, iova, c, gpa, len, prot);
+		rc = hostdom_map(h, iova, c, gpa, len, prot, order);
 		if (!rc)
 			continue;
 		list_for_each_entry_continue_reverse(h, &s->hostdoms, node)
@@ -437,7 +459,10 @@ static int extent_fill(struct kviommu_shadow *s, struct kviommu_extent *e)
 				rc = -EFAULT;
 			goto err_clear;
 		}
-		rc = piece_map(s, e->iova + off, c, gpa, len, e->prot);
+		rc = touch(s, e->iova + off, e->iova + off + len - 1);
+		if (!rc)
+			rc = piece_map(s, e->iova + off, c, gpa, len, e->prot,
+				       e->order);
 		if (rc) {
 			/* What was mapped for a moment may be cached. */
 			if (s->gmem->demand)
@@ -462,6 +487,31 @@ err_clear:
 	return rc;
 }
 
+static struct kviommu_extent *extent_add(struct kviommu_shadow *s, u64 iova,
+					 u64 last, u64 gpa, u8 prot, u8 order)
+{
+	struct kviommu_extent *e;
+	int rc;
+
+	e = extent_alloc(s->gmem);
+	if (!e)
+		return ERR_PTR(-ENOMEM);
+	e->iova = iova;
+	e->last = last;
+	e->gpa = gpa;
+	e->prot = prot;
+	e->order = min_t(u8, order, KVIOMMU_CHUNK_SHIFT);
+	e->absent = false;
+	e->joined = false;
+
+	rc = extent_insert(s, e);
+	if (rc) {
+		extent_free(s->gmem, e);
+		return ERR_PTR(rc);
+	}
+	return e;
+}
+
 /**
  * kviommu_shadow_map() - add a mapping
  * @s: shadow
@@ -481,24 +531,9 @@ int kviommu_shadow_map(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 	struct kviommu_extent *e;
 	int rc;
 
-	rc = touch(s, iova, last);
-	if (rc)
-		return rc;
-	e = extent_alloc(s->gmem);
-	if (!e)
-		return -ENOMEM;
-	e->iova = iova;
-	e->last = last;
-	e->gpa = gpa;
-	e->prot = prot;
-	e->absent = false;
-	e->joined = false;
-
-	rc = extent_insert(s, e);
-	if (rc) {
-		extent_free(s->gmem, e);
-		return rc;
-	}
+	e = extent_add(s, iova, last, gpa, prot, KVIOMMU_CHUNK_SHIFT);
+	if (IS_ERR(e))
+		return PTR_ERR(e);
 	rc = extent_fill(s, e);
 	if (rc)
 		extent_remove(s, e);
@@ -606,7 +641,8 @@ static struct kviommu_extent *extent_join(struct kviommu_shadow *s,
 	struct kviommu_extent *prev;
 
 	prev = rb_entry_safe(rb_prev(&e->node), struct kviommu_extent, node);
-	if (!e->joined || !prev || prev->absent || e->absent)
+	if (!e->joined || !prev || prev->absent || e->absent ||
+	    prev->order != e->order)
 		return e;
 	if (e->gpa & (KVIOMMU_CHUNK_SIZE - 1))
 		kviommu_gmem_join(s->gmem, e->gpa);
@@ -646,14 +682,23 @@ static void entry_bounds(struct kviommu_shadow *s, struct kviommu_extent *e,
 			 u64 gpa, u64 *first, u64 *end)
 {
 	u64 run_first = e->gpa, run_last = extent_gpa_last(e), sizes = 0, size;
+	u64 iova = e->iova + (gpa - e->gpa), off;
 	struct kviommu_hostdom *h;
 	phys_addr_t pa;
 
 	*first = gpa;
 	*end = gpa;
-	if (gpa <= e->gpa || gpa > extent_gpa_last(e) ||
-	    !(gpa & (KVIOMMU_CHUNK_SIZE - 1)) ||
-	    !kviommu_gmem_whole_run(s->gmem, gpa, &run_first, &run_last, &pa))
+	if (e->absent || gpa <= e->gpa || gpa > run_last ||
+	    !(gpa & (KVIOMMU_CHUNK_SIZE - 1)))
+		return;
+	if (e->order < KVIOMMU_CHUNK_SHIFT) {
+		off = iova & (BIT_ULL(e->order) - 1);
+		if (!off)
+			return;
+		run_first = gpa - min(off, gpa - e->gpa);
+		run_last = min(run_last, gpa - off + BIT_ULL(e->order) - 1);
+	}
+	if (!kviommu_gmem_whole_run(s->gmem, gpa, &run_first, &run_last, &pa))
 		return;
 	list_for_each_entry(h, &s->hostdoms, node)
 		sizes |= h->domain->pgsize_bitmap;
@@ -669,8 +714,7 @@ static void entry_bounds(struct kviommu_shadow *s, struct kviommu_extent *e,
 		return;
 	}
 	for (size = KVIOMMU_CHUNK_SIZE; size > PAGE_SIZE; size >>= 1) {
-		u64 iova = e->iova + (gpa - e->gpa);
-		u64 off = iova & (size - 1);
+		off = iova & (size - 1);
 
 		if (!(sizes & size) || !off || gpa - run_first < off ||
 		    run_last - (gpa - off) < size - 1 ||
@@ -681,6 +725,147 @@ static void entry_bounds(struct kviommu_shadow *s, struct kviommu_extent *e,
 		return;
 	}
 }
+
+/* Two absent extents, one behind the other, become one. */
+static void absent_join(struct kviommu_shadow *s, struct kviommu_extent *e,
+			struct kviommu_extent *next)
+{
+	s->gmem->pieces -= extent_pieces(e);
+	e->last = next->last;
+	s->gmem->pieces += extent_pieces(e);
+	extent_remove(s, next);
+}
+
+/*
+ * Map what can be of an extent that can't be as a whole, since some of it is no
+ * guest memory: chunk by chunk, and page by page where that fails, too.
+ */
+static int extent_fill_parts(struct kviommu_shadow *s, struct kviommu_extent *e)
+{
+	struct kviommu_extent *hole = NULL, *next;
+	u64 last = e->last, pages_end = 0, len;
+	int rc;
+
+	extent_set_absent(s, e, true);
+	for (; e && e->iova <= last; e = next) {
+		cond_resched();
+		len = e->iova < pages_end ? PAGE_SIZE :
+					    piece_len(e->gpa, extent_size(e));
+		if (!extent_split(s, e, e->gpa + len))
+			return -ENOMEM;
+		next = kviommu_extent_next(e);
+		rc = extent_fill(s, e);
+		if (!rc) {
+			extent_set_absent(s, e, false);
+			hole = NULL;
+		} else if (rc != -EFAULT) {
+			return rc;
+		} else if (len > PAGE_SIZE &&
+			   kviommu_gmem_any(s->gmem, e->gpa, len)) {
+			pages_end = e->last + 1;
+			next = e;
+		} else if (hole) {
+			absent_join(s, hole, e);
+		} else {
+			hole = e;
+		}
+	}
+	return 0;
+}
+
+/**
+ * kviommu_shadow_set() - have a range mapped, as far as it is guest memory
+ * @s: shadow; nothing is mapped in the range
+ * @iova: first address, page aligned
+ * @last: last address, @last + 1 is page aligned
+ * @gpa: guest physical address of @iova, page aligned
+ * @prot: KVIOMMU_READ, KVIOMMU_WRITE
+ * @order: parts of 2^@order bytes, aligned in both address spaces, can later be
+ *	   cleared without a moment in which their neighbours are not mapped
+ *
+ * For models whose guest says it with a table: what is no guest memory, or not
+ * writable, is absent, and tried again when memory comes back.
+ *
+ * Return: 0; -EEXIST; -ENOMEM; -EINTR; or what the host IOMMU said. On an error
+ * part of the range may be set.
+ */
+int kviommu_shadow_set(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
+		       u8 prot, u8 order)
+{
+	struct kviommu_extent *e;
+	int rc;
+
+	e = extent_add(s, iova, last, gpa, prot, order);
+	if (IS_ERR(e))
+		return PTR_ERR(e);
+	rc = extent_fill(s, e);
+	if (rc == -EFAULT)
+		return extent_fill_parts(s, e);
+	if (rc)
+		extent_remove(s, e);
+	return rc;
+}
+EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_set);
+
+/*
+ * Cut an extent in two at an address. The host can't split an entry: one that
+ * may be across is replaced by smaller ones, and for that moment not mapped.
+ * Returns the second part, or NULL without memory.
+ */
+static struct kviommu_extent *extent_cut(struct kviommu_shadow *s,
+					 struct kviommu_extent *e, u64 iova)
+{
+	u64 gpa = e->gpa + (iova - e->iova), from, to;
+
+	entry_bounds(s, e, gpa, &from, &to);
+	if (from != to) {
+		e = extent_split(s, e, from);
+		if (!e || !extent_split(s, e, to))
+			return NULL;
+		extent_clear(s, e, extent_size(e));
+		e->order = PAGE_SHIFT;
+		if (extent_fill(s, e))
+			extent_set_absent(s, e, true);
+	}
+	return extent_split(s, e, gpa);
+}
+
+/**
+ * kviommu_shadow_clear() - remove a part of an extent
+ * @s: shadow
+ * @e: extent; the pointer is stale when this returns
+ * @first: first address of the part
+ * @last: last address of it
+ *
+ * The devices may use it until kviommu_shadow_flush(). What is beside it stays
+ * mapped, see kviommu_shadow_set() for when without a break.
+ *
+ * Return: 0, or -ENOMEM and nothing is removed.
+ */
+int kviommu_shadow_clear(struct kviommu_shadow *s, struct kviommu_extent *e,
+			 u64 first, u64 last)
+{
+	struct kviommu_extent *next;
+
+	if (first > e->iova) {
+		e = extent_cut(s, e, first);
+		if (!e)
+			return -ENOMEM;
+	}
+	if (last < e->last && !extent_cut(s, e, last + 1))
+		return -ENOMEM;
+	/* What is behind it continues nothing any more. */
+	next = kviommu_extent_next(e);
+	if (next && next->joined) {
+		next->joined = false;
+		s->nr_mappings++;
+	}
+	if (!e->absent)
+		extent_clear(s, e, extent_size(e));
+	extent_remove(s, e);
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_clear);
 
 /**
  * kviommu_shadow_drop() - guest memory goes away
@@ -801,7 +986,7 @@ static int hostdom_fill(struct kviommu_hostdom *h)
 			if (IS_ERR(c))
 				return PTR_ERR(c);
 			rc = hostdom_map(h, e->iova + off, c, e->gpa + off,
-					 len, e->prot);
+					 len, e->prot, e->order);
 			kviommu_gmem_put(s->gmem, e->gpa + off, len);
 			if (rc) {
 				h->filled = any;

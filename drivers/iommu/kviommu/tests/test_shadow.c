@@ -788,12 +788,21 @@ static void shadow_regions(struct kunit *test)
 	g->max_regions = 4;
 	map(f, 1535, 2, 0, KVIOMMU_READ);
 	KUNIT_EXPECT_EQ(test, g->nr_regions, 4);
-	/* One request over all of them, and more than one word of bits */
+	/* What was not mapped in the end does not count. */
+	KUNIT_EXPECT_EQ(test, -EFAULT,
+			kviommu_shadow_map(&f->s, 0, 70ULL * SZ_2M - 1,
+					   gpa_of(PAGES), KVIOMMU_READ));
+	KUNIT_EXPECT_EQ(test, g->nr_regions, 4);
+	/* More than one word of bits */
 	g->max_regions = 70;
-	KUNIT_EXPECT_EQ(test, -ENOMEM,
-			kviommu_shadow_map(&f->s, 0, 70ULL * SZ_2M - 1, 0,
-					   KVIOMMU_READ));
-	KUNIT_EXPECT_LE(test, g->nr_regions, 70);
+	for (i = 0; i < 80; i++)
+		KUNIT_EXPECT_EQ(test, i < 66 ? 0 : -ENOMEM,
+				kviommu_shadow_map(&f->s, i * (u64)SZ_2M,
+						   i * (u64)SZ_2M + SZ_4K - 1,
+						   gpa_of(i), KVIOMMU_READ));
+	KUNIT_EXPECT_EQ(test, g->nr_regions, 70);
+	KUNIT_EXPECT_EQ(test, 0, kviommu_shadow_unmap(&f->s, 0, 80ULL * SZ_2M));
+	kviommu_shadow_flush(&f->s);
 	KUNIT_EXPECT_TRUE(test, same(f, true));
 	unmap_all(f);
 	remove_hostdom(f, 0);
