@@ -324,6 +324,7 @@ struct kviommu_run {
  * @kept: extents, or parts of them, that were found as they should be
  * @mapped: extents added
  * @unmapped: extents, or parts of them, removed
+ * @changing: called before a range is mapped or unmapped, if it is set
  */
 struct kviommu_sync {
 	struct kviommu_shadow *shadow;
@@ -334,6 +335,7 @@ struct kviommu_sync {
 	u64 kept;
 	u64 mapped;
 	u64 unmapped;
+	void (*changing)(struct kviommu_sync *y, u64 first, u64 last);
 
 	/* private: the first extent that ends at @next or behind it */
 	struct kviommu_extent *e;
@@ -343,6 +345,7 @@ void kviommu_sync_start(struct kviommu_sync *y, struct kviommu_shadow *s,
 			const struct kviommu_geometry *geo, u64 first);
 int kviommu_sync_run(struct kviommu_sync *y, const struct kviommu_run *run);
 int kviommu_sync_gap(struct kviommu_sync *y, u64 last);
+int kviommu_sync_keep(struct kviommu_sync *y, u64 first, u64 last);
 
 /* ---- host devices and endpoints (endpoint.c), groups (group.c) ---- */
 
