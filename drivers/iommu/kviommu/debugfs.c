@@ -98,23 +98,12 @@ static void add_up(struct kviommu_shadow *shadow, u32 id, void *arg)
 
 static int counters_show(struct seq_file *s, void *unused)
 {
-	static const char * const req[] = {
-		"unknown", "attach", "detach", "map", "unmap", "probe",
-	};
-	static const char * const err[] = {
-		NULL, "ioerr", "unsupp", "deverr", "inval", "range", "noent",
-		"fault", "nomem",
-	};
 	struct kviommu *v = s->private;
 	struct kviommu_counters *c = &v->count;
 	u64 sum[2] = {};
-	unsigned int i;
 
 	mutex_lock(&v->lock);
-	for (i = 0; i < ARRAY_SIZE(req); i++)
-		seq_printf(s, "req_%s %llu\n", req[i], c->req[i]);
-	for (i = 1; i < ARRAY_SIZE(err); i++)
-		seq_printf(s, "err_%s %llu\n", err[i], c->err[i]);
+	v->model->show_counters(v, s);
 	v->model->for_each_shadow(v, add_up, sum);
 	seq_printf(s, "kicks %llu\n", c->kicks);
 	seq_printf(s, "polled %llu\n", c->polled);

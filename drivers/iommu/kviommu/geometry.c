@@ -98,6 +98,7 @@ int kviommu_geometry_read(struct device *dev, struct kviommu_geometry *geo)
 		return PTR_ERR(domain);
 	geo->last = domain->geometry.aperture_end;
 	geo->page_sizes = domain->pgsize_bitmap;
+	geo->snoop = device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
 	iommu_domain_free(domain);
 
 	/*

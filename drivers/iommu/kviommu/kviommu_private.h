@@ -281,11 +281,13 @@ struct kviommu_resv {
  * struct kviommu_geometry - what the host can translate for a device
  * @last: highest IOVA
  * @page_sizes: bitmap
+ * @snoop: accesses that ask for no snooping are made coherent
  * @resv: sorted, disjoint ranges that must not be mapped
  */
 struct kviommu_geometry {
 	u64 last;
 	u64 page_sizes;
+	bool snoop;
 	unsigned int nr_resv;
 	struct kviommu_resv *resv;
 };
@@ -401,6 +403,7 @@ struct kviommu_dev {
  * @domain_node: for the model's list of a domain's endpoints
  * @unsafe: it may still do DMA with addresses of translations that are gone;
  *	    no bypass before it is quiet
+ * @model_priv: the model's; it is gone after kviommu_model::leave()
  */
 struct kviommu_endpoint {
 	struct kviommu *viommu;
@@ -411,6 +414,7 @@ struct kviommu_endpoint {
 	u32 id;
 	void *domain;
 	bool unsafe;
+	void *model_priv;
 	struct kviommu_geometry geo;
 };
 
@@ -474,7 +478,7 @@ struct kviommu_irqs {
 	atomic64_t count;
 };
 
-int kviommu_irq_info(struct vfio_irq_info *info);
+int kviommu_irq_info(const struct kviommu *v, struct vfio_irq_info *info);
 int kviommu_irq_set(struct kviommu *v, const struct vfio_irq_set *hdr,
 		    const void *data);
 void kviommu_irq_close(struct kviommu *v);
@@ -506,6 +510,7 @@ typedef void (*kviommu_shadow_fn)(struct kviommu_shadow *s, u32 id, void *arg);
 
 /**
  * struct kviommu_model - one kind of IOMMU as the guest sees it
+ * @vectors: MSI-X vectors, up to KVIOMMU_MSIX_VECTORS
  * @init: once, at creation; fills in the PCI config space
  * @exit: undoes @init
  * @open: a VMM opened it: reset state. @close: it is gone, drop everything
@@ -520,12 +525,14 @@ typedef void (*kviommu_shadow_fn)(struct kviommu_shadow *s, u32 id, void *arg);
  * @for_each_shadow: every guest address space
  * @show_state: lines for debugfs "state"
  * @show_domains: debugfs "domains"
+ * @show_counters: the model's own lines for debugfs "counters"
  * @domain_id: of an endpoint, -1 if the guest attached it to none
  *
  * All with the lock of the vIOMMU held.
  */
 struct kviommu_model {
 	const char *name;
+	unsigned int vectors;
 	int (*init)(struct kviommu *v);
 	void (*exit)(struct kviommu *v);
 	int (*open)(struct kviommu *v);
@@ -545,6 +552,7 @@ struct kviommu_model {
 				void *arg);
 	void (*show_state)(struct kviommu *v, struct seq_file *s);
 	void (*show_domains)(struct kviommu *v, struct seq_file *s);
+	void (*show_counters)(struct kviommu *v, struct seq_file *s);
 	s64 (*domain_id)(const struct kviommu_endpoint *ep);
 };
 
@@ -604,8 +612,6 @@ void kviommu_worker_kick(struct kviommu *v);
 /* ---- the vIOMMU (viommu.c) ---- */
 
 struct kviommu_counters {
-	u64 req[8];		/* by virtio request type; 0: unknown */
-	u64 err[16];		/* by status */
 	u64 kicks;
 	u64 polled;
 	u64 faults;

@@ -122,8 +122,10 @@ void kviommu_geometry_update(struct kviommu *v)
 		  v->address_width ? GENMASK_ULL(v->address_width - 1, 0) :
 		  xa_empty(&v->endpoints) ? GENMASK_ULL(47, 0) : U64_MAX >> 1;
 	f->page_sizes = PAGE_MASK;
+	f->snoop = true;
 	xa_for_each(&v->endpoints, id, ep) {
 		f->last = min(f->last, ep->geo.last);
+		f->snoop &= ep->geo.snoop;
 		/* The granule is the same for all, larger ones are hints. */
 		f->page_sizes &= ep->geo.page_sizes;
 	}

@@ -12,11 +12,12 @@
 
 /**
  * kviommu_irq_info() - VFIO_DEVICE_GET_IRQ_INFO
+ * @v: vIOMMU
  * @info: index in, flags and count out
  *
  * Return: 0, or -EINVAL for an index this device does not have.
  */
-int kviommu_irq_info(struct vfio_irq_info *info)
+int kviommu_irq_info(const struct kviommu *v, struct vfio_irq_info *info)
 {
 	switch (info->index) {
 	case VFIO_PCI_INTX_IRQ_INDEX:
@@ -30,7 +31,7 @@ int kviommu_irq_info(struct vfio_irq_info *info)
 		return 0;
 	case VFIO_PCI_MSIX_IRQ_INDEX:
 		info->flags = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE;
-		info->count = KVIOMMU_MSIX_VECTORS;
+		info->count = v->model->vectors;
 		return 0;
 	default:
 		return -EINVAL;

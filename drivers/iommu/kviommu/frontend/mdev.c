@@ -175,7 +175,8 @@ get_region_info(struct vfio_device *vdev, struct vfio_region_info __user *arg)
 	return copy_to_user(arg, &info, minsz) ? -EFAULT : 0;
 }
 
-static int get_irq_info(struct vfio_irq_info __user *arg)
+static int get_irq_info(const struct kviommu *v,
+			struct vfio_irq_info __user *arg)
 {
 	size_t minsz = offsetofend(struct vfio_irq_info, count);
 	struct vfio_irq_info info = {};
@@ -185,7 +186,7 @@ static int get_irq_info(struct vfio_irq_info __user *arg)
 		return -EFAULT;
 	if (info.argsz < minsz)
 		return -EINVAL;
-	rc = kviommu_irq_info(&info);
+	rc = kviommu_irq_info(v, &info);
 	if (rc)
 		return rc;
 	return copy_to_user(arg, &info, minsz) ? -EFAULT : 0;
@@ -202,7 +203,7 @@ static int set_irqs(struct kviommu *v, struct vfio_irq_set __user *arg)
 	if (copy_from_user(&hdr, arg, minsz))
 		return -EFAULT;
 	info.index = hdr.index;
-	rc = kviommu_irq_info(&info);
+	rc = kviommu_irq_info(v, &info);
 	if (rc)
 		return rc;
 	rc = vfio_set_irqs_validate_and_prepare(&hdr, info.count,
@@ -233,7 +234,7 @@ static long kviommu_vfio_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	case VFIO_DEVICE_GET_REGION_INFO:
 		return get_region_info(vdev, uarg);
 	case VFIO_DEVICE_GET_IRQ_INFO:
-		return get_irq_info(uarg);
+		return get_irq_info(v, uarg);
 	case VFIO_DEVICE_SET_IRQS:
 		return set_irqs(v, uarg);
 	case VFIO_DEVICE_RESET:

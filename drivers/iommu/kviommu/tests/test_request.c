@@ -479,13 +479,14 @@ static void one_request(struct machine *m, const struct req_case *c,
 			struct texts *t)
 {
 	size_t props = c->type == PROBE ? LEN_PROPS : 0, rlen, wlen, tail, i;
-	struct kviommu_counters *count = &m->g->v->count;
+	struct kviommu_virtio *vi = m->g->vi;
 	struct kunit *test = m->g->m->test;
 	u8 req[128] = {};
 	int used, want_used;
 	u64 answered = 0;
 
-	memset(count, 0, sizeof(*count));
+	memset(vi->req, 0, sizeof(vi->req));
+	memset(vi->err, 0, sizeof(vi->err));
 	snapshot(m->g, t->before);
 	rlen = build(c, req) + c->more;
 	wlen = c->wlen == NONE ? 0 : c->wlen ?: props + LEN_TAIL;
@@ -516,12 +517,12 @@ static void one_request(struct machine *m, const struct req_case *c,
 		KUNIT_EXPECT_STRNEQ(test, t->before, t->after);
 	KUNIT_EXPECT_FALSE(test, guest_status(m->g) & VIRTIO_CONFIG_S_NEEDS_RESET);
 	/* Each request is counted once, and each answer. */
-	for (i = 0; i < ARRAY_SIZE(count->req); i++)
-		answered += count->req[i];
+	for (i = 0; i < ARRAY_SIZE(vi->req); i++)
+		answered += vi->req[i];
 	KUNIT_EXPECT_EQ_MSG(test, answered, 1, "%s", c->name);
 	if (c->want != NOTHING) {
-		KUNIT_EXPECT_EQ_MSG(test, count->req[c->type], 1, "%s", c->name);
-		KUNIT_EXPECT_EQ_MSG(test, count->err[c->want], 1, "%s", c->name);
+		KUNIT_EXPECT_EQ_MSG(test, vi->req[c->type], 1, "%s", c->name);
+		KUNIT_EXPECT_EQ_MSG(test, vi->err[c->want], 1, "%s", c->name);
 	}
 }
 

@@ -353,12 +353,11 @@ u32 kviommu_virtio_request(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 {
 	struct virtio_iommu_req_tail tail = { VIRTIO_IOMMU_S_DEVERR }, *at;
 	u8 type = c->nread >= sizeof(c->req) ? c->req.type : 0;
-	struct kviommu_counters *count = &vi->v->count;
 	size_t size = request_size(vi, type), room;
 
-	count->req[size ? type : 0]++;
+	vi->req[size ? type : 0]++;
 	if (!size) {
-		count->err[VIRTIO_IOMMU_S_UNSUPP]++;
+		vi->err[VIRTIO_IOMMU_S_UNSUPP]++;
 		goto unanswered;
 	}
 	if (c->nwrite < sizeof(tail))
@@ -381,13 +380,13 @@ u32 kviommu_virtio_request(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 		*at = tail;
 	else
 		kviommu_vq_write(vi, vq, c, room, &tail, sizeof(tail));
-	count->err[tail.status]++;
+	vi->err[tail.status]++;
 	trace_kviommu_request(kviommu_dev(vi->v), type, tail.status,
 			      room + sizeof(tail));
 	return room + sizeof(tail);
 
 no_room:
-	count->err[VIRTIO_IOMMU_S_IOERR]++;
+	vi->err[VIRTIO_IOMMU_S_IOERR]++;
 unanswered:
 	trace_kviommu_request(kviommu_dev(vi->v), type, -1, 0);
 	return 0;

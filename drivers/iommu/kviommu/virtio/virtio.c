@@ -163,6 +163,10 @@ static void virtio_reset(struct kviommu *v)
 
 static int virtio_open(struct kviommu *v)
 {
+	struct kviommu_virtio *vi = priv(v);
+
+	memset(vi->req, 0, sizeof(vi->req));
+	memset(vi->err, 0, sizeof(vi->err));
 	virtio_reset(v);
 	return 0;
 }
@@ -304,6 +308,24 @@ static void virtio_show_domains(struct kviommu *v, struct seq_file *s)
 			   d->bypass);
 }
 
+static void virtio_show_counters(struct kviommu *v, struct seq_file *s)
+{
+	static const char * const req[] = {
+		"unknown", "attach", "detach", "map", "unmap", "probe",
+	};
+	static const char * const err[] = {
+		NULL, "ioerr", "unsupp", "deverr", "inval", "range", "noent",
+		"fault", "nomem",
+	};
+	struct kviommu_virtio *vi = priv(v);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(req); i++)
+		seq_printf(s, "req_%s %llu\n", req[i], vi->req[i]);
+	for (i = 1; i < ARRAY_SIZE(err); i++)
+		seq_printf(s, "err_%s %llu\n", err[i], vi->err[i]);
+}
+
 static s64 virtio_domain_id(const struct kviommu_endpoint *ep)
 {
 	const struct kviommu_vdomain *d = ep->domain;
@@ -313,6 +335,7 @@ static s64 virtio_domain_id(const struct kviommu_endpoint *ep)
 
 const struct kviommu_model kviommu_virtio_model = {
 	.name = "virtio",
+	.vectors = KVIOMMU_MSIX_VECTORS,
 	.init = virtio_init,
 	.exit = virtio_exit,
 	.open = virtio_open,
@@ -328,6 +351,7 @@ const struct kviommu_model kviommu_virtio_model = {
 	.for_each_shadow = virtio_each_shadow,
 	.show_state = virtio_show_state,
 	.show_domains = virtio_show_domains,
+	.show_counters = virtio_show_counters,
 	.domain_id = virtio_domain_id,
 };
 EXPORT_SYMBOL_IF_KUNIT(kviommu_virtio_model);

@@ -113,6 +113,8 @@ struct kviommu_vdomain {
  *	   be quiet, or for the next driver
  * @recent: the domain that was used last, or NULL
  * @properties: what a PROBE is answered with
+ * @req: requests by type; 0: unknown
+ * @err: answers by status
  */
 struct kviommu_virtio {
 	struct kviommu *v;
@@ -131,6 +133,8 @@ struct kviommu_virtio {
 	struct kviommu_vdomain *recent;
 	u32 nr_domains;
 	u8 properties[KVIOMMU_PROBE_SIZE];
+	u64 req[8];
+	u64 err[16];
 };
 
 static inline bool kviommu_virtio_has(const struct kviommu_virtio *vi,
