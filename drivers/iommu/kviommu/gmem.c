@@ -712,6 +712,39 @@ int kviommu_gmem_copy(struct kviommu_gmem *g, u64 gpa, void *buf, size_t len,
 EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_copy);
 
 /**
+ * kviommu_gmem_cmpxchg() - change a word of guest memory if it is as expected
+ * @g: guest memory
+ * @gpa: where, naturally aligned
+ * @old: what is expected
+ * @new: what it is to be
+ *
+ * Atomic against the guest's CPUs.
+ *
+ * Return: 0; -EAGAIN if it was something else; or what pinning returned: it is
+ * no writable guest memory.
+ */
+int kviommu_gmem_cmpxchg(struct kviommu_gmem *g, u64 gpa, __le64 old,
+			 __le64 new)
+{
+	__le64 *word = kviommu_gmem_ptr(g, gpa, sizeof(*word), true);
+	struct page *page = NULL;
+	bool same;
+	int rc;
+
+	if (!word) {
+		rc = g->ops->pin(g->priv, gpa & PAGE_MASK, 1, true, &page);
+		if (rc)
+			return rc;
+		word = page_address(page) + offset_in_page(gpa);
+	}
+	same = cmpxchg(word, old, new) == old;
+	if (page)
+		g->ops->unpin(g->priv, gpa & PAGE_MASK, 1);
+	return same ? 0 : -EAGAIN;
+}
+EXPORT_SYMBOL_IF_KUNIT(kviommu_gmem_cmpxchg);
+
+/**
  * kviommu_window_init() - describe a range the CPU works on in place
  * @w: the window
  * @gpa: first byte
