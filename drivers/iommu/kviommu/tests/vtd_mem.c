@@ -3,7 +3,7 @@
 #include "vtd_mem.h"
 
 /* Each slot is an allocation of its own, so that KASAN sees where it ends. */
-static __le64 *mem_page(struct vtd_reader *r, unsigned int slot, u64 gpa)
+static const __le64 *mem_page(struct vtd_reader *r, unsigned int slot, u64 gpa)
 {
 	struct vtd_mem *m = container_of(r, struct vtd_mem, reader);
 	__le64 *page;
@@ -17,7 +17,8 @@ static __le64 *mem_page(struct vtd_reader *r, unsigned int slot, u64 gpa)
 	return memcpy(m->slots[slot], page, VTD_PAGE_SIZE);
 }
 
-static int mem_update(struct vtd_reader *r, u64 gpa, u64 old, u64 new)
+static int mem_update(struct vtd_reader *r, unsigned int slot, u64 gpa, u64 old,
+		      u64 new)
 {
 	struct vtd_mem *m = container_of(r, struct vtd_mem, reader);
 	__le64 *page = m->find(m, gpa & ~(VTD_PAGE_SIZE - 1));
@@ -33,6 +34,7 @@ static int mem_update(struct vtd_reader *r, u64 gpa, u64 old, u64 new)
 	if (le64_to_cpu(page[i]) != old)
 		return -EAGAIN;
 	page[i] = cpu_to_le64(new);
+	((__le64 *)m->slots[slot])[i] = page[i];
 	m->updates++;
 	return 0;
 }

@@ -144,15 +144,14 @@ static u8 mark(struct vtd_walk *w, struct vtd_stage *s, unsigned int level,
 		return s->faults->ad_nosnoop;
 	if (!t->writable)
 		return VTD_FAULT_FS_TABLE_WRITE;
-	rc = w->reader->update(w->reader, t->gpa + i * sizeof(u64), *value,
-			       new);
+	rc = w->reader->update(w->reader, s->slot + level - 1,
+			       t->gpa + i * sizeof(u64), *value, new);
 	if (rc == -EAGAIN) {
 		w->changed = true;
 		return CHANGED;
 	}
 	if (rc)
 		return s->faults->ad;
-	t->page[i] = cpu_to_le64(new);
 	*value = new;
 	return VTD_FAULT_NONE;
 }
@@ -569,6 +568,23 @@ static unsigned int pass_zeroes(struct vtd_walk *w, const struct vtd_stage *s,
 	return VTD_TABLE_ENTRIES;
 }
 
+/* A table of level 1; w->next is in it. */
+static bool visit_pages(struct vtd_walk *w, struct vtd_stage *s,
+			struct sink *sink, u64 bits)
+{
+	struct vtd_table *t = &s->tables[0];
+	u64 last = w->next + level_mask(2);
+	const __le64 *page;
+
+	if (w->check && !(w->next & level_mask(2)) && last <= w->segment_last) {
+		page = w->check(w, s->slot, t->page, bits);
+		if (!page)
+			return emit(w, sink, last, 0, 0, VTD_FAULT_NONE);
+		t->page = page;
+	}
+	return scan_pages(w, s, sink, bits);
+}
+
 /*
  * From the root to the table that has w->next, and what follows in that.
  * Returns false if there is no place for more.
@@ -592,7 +608,7 @@ static bool visit(struct vtd_walk *w, struct sink *sink)
 					  min(w->next | level_mask(level + 1),
 					     w->segment_last), fault);
 		if (level == 1)
-			return scan_pages(w, s, sink, e.bits);
+			return visit_pages(w, s, sink, e.bits);
 
 		bits = e.bits;
 		for (i = level_index(w->next, level); ; i++) {

@@ -27,15 +27,16 @@
 /**
  * struct vtd_reader - where tables are read
  * @page: the page of guest memory at @gpa (page aligned), or NULL if there is
- *	  none. A copy, valid until the next call for the same @slot; the walker
- *	  keeps it up to date. If nothing is marked as used, see vtd_key_marks(),
- *	  it may be the guest's own: each word is read once
- * @update: write @new to the word at @gpa if it still is @old, atomically;
- *	    return 0, -EAGAIN if it is not, or an errno if it can't be written
+ *	  none. Valid until the next call for the same @slot. It may be the
+ *	  guest's own, which can change at any moment
+ * @update: write @new to the word at @gpa, in the page of @slot, if it still is
+ *	    @old, atomically; the page has it too then. Return 0, -EAGAIN if it
+ *	    is not @old, or an errno if it can't be written
  */
 struct vtd_reader {
-	__le64 *(*page)(struct vtd_reader *r, unsigned int slot, u64 gpa);
-	int (*update)(struct vtd_reader *r, u64 gpa, u64 old, u64 new);
+	const __le64 *(*page)(struct vtd_reader *r, unsigned int slot, u64 gpa);
+	int (*update)(struct vtd_reader *r, unsigned int slot, u64 gpa, u64 old,
+		      u64 new);
 };
 
 /**
@@ -108,7 +109,8 @@ struct vtd_context {
  * @iova: first
  * @last: last
  * @gpa: where @iova is translated to
- * @prot: KVIOMMU_READ, KVIOMMU_WRITE or both; 0 for a fault
+ * @prot: KVIOMMU_READ, KVIOMMU_WRITE or both; 0 for a fault, or for what is
+ *	  known already, see struct vtd_walk
  * @fault: enum vtd_fault: a table here has an error. VTD_FAULT_NONE otherwise
  * @shift: log2 of the size of the pages that it consists of, the smaller one of
  *	   the two stages; 0 for a fault
@@ -156,7 +158,7 @@ struct vtd_rule {
  * in guest memory. @writable: the second stage lets the first's be written.
  */
 struct vtd_table {
-	__le64 *page;
+	const __le64 *page;
 	u64 addr;
 	u64 gpa;
 	bool writable;
@@ -203,6 +205,10 @@ struct vtd_map {
  * @done: @last was reached
  * @changed: the guest changed an entry while it was marked as used; what it is
  *	     for was left out, and has to be walked again
+ * @check: asked for each table of level 1 that is walked all over, if it is set
+ *	   after vtd_walk_start() and the walk is not nested. Returns the table,
+ *	   or a copy that is walked in its place; or NULL if it is known already
+ *	   what it says: then its addresses are in a run without @prot and @fault
  */
 struct vtd_walk {
 	u64 next;
@@ -210,6 +216,8 @@ struct vtd_walk {
 	u64 budget;
 	bool done;
 	bool changed;
+	const __le64 *(*check)(struct vtd_walk *w, unsigned int slot,
+			       const __le64 *page, u64 bits);
 
 	/* private: */
 	const struct vtd_view *view;
