@@ -138,6 +138,8 @@ void kviommu_gmem_exit(struct kviommu_gmem *g);
 void *kviommu_gmem_ptr(struct kviommu_gmem *g, u64 gpa, size_t len, bool write);
 int kviommu_gmem_copy(struct kviommu_gmem *g, u64 gpa, void *buf, size_t len,
 		      bool write);
+int kviommu_gmem_cmpxchg(struct kviommu_gmem *g, u64 gpa, __le64 old,
+			 __le64 new);
 void kviommu_window_init(struct kviommu_window *w, u64 gpa, size_t len);
 int kviommu_window_get(struct kviommu_gmem *g, struct kviommu_window *w);
 void kviommu_window_put(struct kviommu_gmem *g, struct kviommu_window *w);
@@ -557,6 +559,7 @@ struct kviommu_model {
 };
 
 extern const struct kviommu_model kviommu_virtio_model;
+extern const struct kviommu_model kviommu_vtd_model;
 
 /* ---- faults from the host ---- */
 
@@ -662,6 +665,12 @@ struct kviommu {
 	unsigned int batch;
 	unsigned int max_domains;
 	unsigned int max_mappings;
+	struct {
+		unsigned int scalable;
+		unsigned int first_stage;
+		unsigned int passthrough;
+		unsigned int snoop;
+	} vtd;
 };
 
 #define vdev_to_kviommu(d)	container_of(d, struct kviommu, vdev)

@@ -5,6 +5,7 @@
 #include <linux/device.h>
 #include <linux/pci.h>
 #include <linux/sysfs.h>
+#include <linux/unaligned.h>
 
 #include "kviommu_private.h"
 
@@ -211,6 +212,49 @@ static struct uint_attr batch = {
 	.max = 1024,
 };
 
+/* Of a VT-d unit: what its guest is offered */
+static struct uint_attr scalable = {
+	.attr = __ATTR(scalable, 0644, uint_show, uint_store),
+	.offset = offsetof(struct kviommu, vtd.scalable),
+	.max = 1,
+	.closed = true,
+};
+
+static struct uint_attr first_stage = {
+	.attr = __ATTR(first_stage, 0644, uint_show, uint_store),
+	.offset = offsetof(struct kviommu, vtd.first_stage),
+	.max = 1,
+	.closed = true,
+};
+
+static struct uint_attr passthrough = {
+	.attr = __ATTR(passthrough, 0644, uint_show, uint_store),
+	.offset = offsetof(struct kviommu, vtd.passthrough),
+	.max = 1,
+	.closed = true,
+};
+
+static struct uint_attr snoop = {
+	.attr = __ATTR(snoop, 0644, uint_show, uint_store),
+	.offset = offsetof(struct kviommu, vtd.snoop),
+	.max = 1,
+	.closed = true,
+};
+
+/* What a DMAR table has to name: the VMM has put BAR 0 there. */
+static ssize_t register_base_show(struct device *dev,
+				  struct device_attribute *attr, char *buf)
+{
+	struct kviommu *v = to_v(dev);
+	u32 bar;
+
+	mutex_lock(&v->lock);
+	bar = get_unaligned_le32(v->config.space + PCI_BASE_ADDRESS_0);
+	mutex_unlock(&v->lock);
+	return sysfs_emit(buf, "0x%lx\n", bar & PCI_BASE_ADDRESS_MEM_MASK);
+}
+static DEVICE_ATTR_RO(register_base);
+
 static ssize_t pin_show(struct device *dev, struct device_attribute *attr,
 			char *buf)
 {
@@ -295,12 +339,38 @@ static struct attribute *kviommu_attrs[] = {
 	&dev_attr_pin.attr,
 	&poll_us.attr.attr,
 	&dev_attr_unassign.attr,
+	&first_stage.attr.attr,
+	&passthrough.attr.attr,
+	&dev_attr_register_base.attr,
+	&scalable.attr.attr,
+	&snoop.attr.attr,
 	NULL,
 };
+
+static bool is_vtd_attr(const struct attribute *attr)
+{
+	return attr == &first_stage.attr.attr ||
+	       attr == &passthrough.attr.attr ||
+	       attr == &dev_attr_register_base.attr ||
+	       attr == &scalable.attr.attr || attr == &snoop.attr.attr;
+}
+
+/* Each model has what it knows. A queue that can't be polled has no poll_us. */
+static umode_t attr_is_visible(struct kobject *kobj, struct attribute *attr,
+			       int n)
+{
+	struct kviommu *v = to_v(kobj_to_dev(kobj));
+	bool vtd = v->model == &kviommu_vtd_model;
+
+	if (is_vtd_attr(attr) ? !vtd : vtd && attr == &poll_us.attr.attr)
+		return 0;
+	return attr->mode;
+}
 
 static const struct attribute_group kviommu_group = {
 	.name = "kviommu",
 	.attrs = kviommu_attrs,
+	.is_visible = attr_is_visible,
 };
 
 const struct attribute_group *kviommu_sysfs_groups[] = {

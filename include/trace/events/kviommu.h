@@ -164,6 +164,140 @@ TRACE_EVENT(kviommu_virtio_status,
 		  __entry->to)
 );
 
+#define kviommu_show_vtd_kind(kind)		\
+	__print_symbolic(kind,			\
+			 { 0, "blocked" },	\
+			 { 1, "passthrough" },	\
+			 { 2, "translate" })
+
+/* A write to GCMD of a VT-d vIOMMU, and GSTS before it. */
+TRACE_EVENT(kviommu_vtd_command,
+	TP_PROTO(struct device *dev, u32 gcmd, u32 gsts),
+	TP_ARGS(dev, gcmd, gsts),
+	TP_STRUCT__entry(
+		__string(dev, dev_name(dev))
+		__field(u32, gcmd)
+		__field(u32, gsts)
+	),
+	TP_fast_assign(
+		__assign_str(dev);
+		__entry->gcmd = gcmd;
+		__entry->gsts = gsts;
+	),
+	TP_printk("%s gcmd 0x%x gsts 0x%x", __get_str(dev), __entry->gcmd,
+		  __entry->gsts)
+);
+
+/* An invalidation descriptor was fetched; @error is for IQERCD, or 0. */
+TRACE_EVENT(kviommu_vtd_inv,
+	TP_PROTO(struct device *dev, u64 word0, u64 word1, int error),
+	TP_ARGS(dev, word0, word1, error),
+	TP_STRUCT__entry(
+		__string(dev, dev_name(dev))
+		__field(u64, word0)
+		__field(u64, word1)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__assign_str(dev);
+		__entry->word0 = word0;
+		__entry->word1 = word1;
+		__entry->error = error;
+	),
+	TP_printk("%s %s 0x%llx 0x%llx error %d", __get_str(dev),
+		  __print_symbolic(__entry->word0 & 0xf,
+				   { 1, "context" }, { 2, "iotlb" },
+				   { 3, "devtlb" }, { 4, "iec" },
+				   { 5, "wait" }, { 6, "piotlb" },
+				   { 7, "pasid" }, { 8, "pdevtlb" },
+				   { 9, "pgresp" }),
+		  __entry->word0, __entry->word1, __entry->error)
+);
+
+/* An endpoint was looked up in the guest's tables. */
+TRACE_EVENT(kviommu_vtd_lookup,
+	TP_PROTO(struct device *dev, u32 endpoint, int kind, u16 did, u8 fault),
+	TP_ARGS(dev, endpoint, kind, did, fault),
+	TP_STRUCT__entry(
+		__string(dev, dev_name(dev))
+		__field(u32, endpoint)
+		__field(int, kind)
+		__field(u16, did)
+		__field(u8, fault)
+	),
+	TP_fast_assign(
+		__assign_str(dev);
+		__entry->endpoint = endpoint;
+		__entry->kind = kind;
+		__entry->did = did;
+		__entry->fault = fault;
+	),
+	TP_printk("%s endpoint 0x%x: %s domain %u fault 0x%x",
+		  __get_str(dev), __entry->endpoint,
+		  kviommu_show_vtd_kind(__entry->kind), __entry->did,
+		  __entry->fault)
+);
+
+/* A guest domain was walked, from @begin up to @next. */
+TRACE_EVENT(kviommu_vtd_sync,
+	TP_PROTO(struct device *dev, u16 did, u64 begin, u64 next, u64 last,
+		 u64 kept, u64 mapped, u64 unmapped, int rc),
+	TP_ARGS(dev, did, begin, next, last, kept, mapped, unmapped, rc),
+	TP_STRUCT__entry(
+		__string(dev, dev_name(dev))
+		__field(u16, did)
+		__field(u64, begin)
+		__field(u64, next)
+		__field(u64, last)
+		__field(u64, kept)
+		__field(u64, mapped)
+		__field(u64, unmapped)
+		__field(int, rc)
+	),
+	TP_fast_assign(
+		__assign_str(dev);
+		__entry->did = did;
+		__entry->begin = begin;
+		__entry->next = next;
+		__entry->last = last;
+		__entry->kept = kept;
+		__entry->mapped = mapped;
+		__entry->unmapped = unmapped;
+		__entry->rc = rc;
+	),
+	TP_printk("%s domain %u 0x%llx-0x%llx up to 0x%llx: %llu kept, %llu mapped, %llu unmapped: %d",
+		  __get_str(dev), __entry->did, __entry->begin, __entry->last,
+		  __entry->next, __entry->kept, __entry->mapped,
+		  __entry->unmapped, __entry->rc)
+);
+
+/* A fault of an endpoint; @told: it is in a fault record. */
+TRACE_EVENT(kviommu_vtd_fault,
+	TP_PROTO(struct device *dev, u32 endpoint, u64 addr, bool write,
+		 u8 reason, bool told),
+	TP_ARGS(dev, endpoint, addr, write, reason, told),
+	TP_STRUCT__entry(
+		__string(dev, dev_name(dev))
+		__field(u32, endpoint)
+		__field(u64, addr)
+		__field(bool, write)
+		__field(u8, reason)
+		__field(bool, told)
+	),
+	TP_fast_assign(
+		__assign_str(dev);
+		__entry->endpoint = endpoint;
+		__entry->addr = addr;
+		__entry->write = write;
+		__entry->reason = reason;
+		__entry->told = told;
+	),
+	TP_printk("%s endpoint 0x%x %s 0x%llx reason 0x%x%s",
+		  __get_str(dev), __entry->endpoint,
+		  __entry->write ? "write" : "read", __entry->addr,
+		  __entry->reason, __entry->told ? "" : ", not recorded")
+);
+
 #endif /* _TRACE_KVIOMMU_H */
 
 #include <trace/define_trace.h>

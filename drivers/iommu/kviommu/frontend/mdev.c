@@ -107,6 +107,8 @@ static ssize_t region_rw(struct kviommu *v, char __user *ubuf, size_t count,
 			return -EFAULT;
 		offset += len;
 		done += len;
+		/* A region can be large. */
+		cond_resched();
 	}
 	*ppos += done;
 	return done;
@@ -369,8 +371,17 @@ static struct kviommu_type virtio_type = {
 	.model = &kviommu_virtio_model,
 };
 
+static struct kviommu_type vtd_type = {
+	.type = {
+		.sysfs_name = "vtd",
+		.pretty_name = "Intel VT-d",
+	},
+	.model = &kviommu_vtd_model,
+};
+
 static struct mdev_type *kviommu_types[] = {
 	&virtio_type.type,
+	&vtd_type.type,
 };
 
 static const struct kviommu_model *mdev_model(struct mdev_device *mdev)

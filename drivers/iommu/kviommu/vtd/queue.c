@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Invalidations of the VT-d model: the queue with its descriptors (6.5.2), and
+ * what both the queue and the registers ask to be looked at again.
+ *
+ * With CAP.CM set the guest invalidates for each change, also for what was not
+ * present before (6.1). A cache of hardware holds that with domain id 0; here an
+ * endpoint whose entries were not found counts for domain id 0.
+ */
+#include <linux/bitfield.h>
+#include <linux/nospec.h>
+
+#include <trace/events/kviommu.h>
+
+#include "vtd.h"
+
+/* Four words are read; the last two are reserved, or software's own. */
+#define MAX_WORDS	4
+
+/* ---- what an invalidation is for ---- */
+
+/* 6.5.2.1. Of a device: requester ids that are equal but for masked bits. */
+static void inval_context(struct kviommu_vtd *vt, const struct vtd_inv *inv)
+{
+	struct kviommu_endpoint *ep;
+	struct vtd_endpoint *ve;
+	unsigned long id;
+
+	xa_for_each(&vt->v->endpoints, id, ep) {
+		ve = vtd_endpoint(ep);
+		if (!ve)
+			continue;
+		if (inv->gran == VTD_GRAN_DOMAIN && ve->did != inv->did)
+			continue;
+		if (inv->gran == VTD_GRAN_DEVICE &&
+		    ((u16)id ^ inv->sid) & ~inv->fm)
+			continue;
+		vtd_recheck(vt, ve);
+	}
+}
+
+/*
+ * 6.5.2.2. What PASID a requester without one has stands in its context entry,
+ * so any of the domain may be meant; and those whose entry was not there before
+ * are in no domain yet.
+ */
+static void inval_pasid(struct kviommu_vtd *vt, const struct vtd_inv *inv)
+{
+	struct kviommu_endpoint *ep;
+	struct vtd_endpoint *ve;
+	unsigned long id;
+
+	if (!vtd_scalable(&vt->view))
+		return;
+	xa_for_each(&vt->v->endpoints, id, ep) {
+		ve = vtd_endpoint(ep);
+		if (ve && (inv->gran == VTD_PC_G_GLOBAL || !ve->did ||
+			   ve->did == inv->did))
+			vtd_recheck(vt, ve);
+	}
+}
+
+static bool mark_did(struct kviommu_vtd *vt, const struct vtd_inv *inv, bool fs,
+		     bool page)
+{
+	struct vtd_domain *d = xa_load(&vt->by_did, inv->did);
+	bool ok = true;
+
+	for (; d; d = d->sibling) {
+		if (fs && !d->key.fs_levels)
+			continue;
+		/* Addresses of the second stage say nothing of the first's. */
+		if (page && !fs && d->key.fs_levels) {
+			if (d->key.ss_levels)
+				ok &= vtd_mark(vt, d, 0, U64_MAX);
+		} else if (page) {
+			ok &= vtd_mark(vt, d, inv->first, inv->last);
+		} else {
+			ok &= vtd_mark(vt, d, 0, U64_MAX);
+		}
+	}
+	return ok;
+}
+
+/* 6.5.2.3, 6.5.2.4 */
+static bool inval_iotlb(struct kviommu_vtd *vt, const struct vtd_inv *inv)
+{
+	bool fs = inv->type == VTD_DESC_PIOTLB;
+
+	if (!fs && inv->gran == VTD_GRAN_GLOBAL) {
+		vtd_mark_all(vt);
+		return true;
+	}
+	return mark_did(vt, inv, fs, inv->gran == (fs ? VTD_PIOTLB_G_PAGE :
+							VTD_GRAN_PAGE));
+}
+
+/**
+ * vtd_invalidate() - mark what an invalidation is for
+ * @vt: model
+ * @inv: invalidation; kinds that have nothing to be looked at do nothing:
+ *	 the host itself invalidates the TLBs of its devices, and there is no
+ *	 cache of interrupt entries and no page request here
+ *
+ * Return: false if vtd_drain() has to come first, and this again.
+ */
+bool vtd_invalidate(struct kviommu_vtd *vt, const struct vtd_inv *inv)
+{
+	/* Then nothing is cached, and memory of old tables may be anything. */
+	if (!vt->view.te)
+		return true;
+	switch (inv->type) {
+	case VTD_DESC_CC:
+		inval_context(vt, inv);
+		return true;
+	case VTD_DESC_PC:
+		inval_pasid(vt, inv);
+		return true;
+	case VTD_DESC_IOTLB:
+	case VTD_DESC_PIOTLB:
+		return inval_iotlb(vt, inv);
+	default:
+		return true;
+	}
+}
+
+/* ---- descriptors ---- */
+
+#define TYPE_BITS	(VTD_DESC_TYPE_LO | VTD_DESC_TYPE_HI)
+#define PAGE_BITS	(VTD_IOTLB1_AM | VTD_IOTLB1_IH | VTD_IOTLB1_ADDR)
+
+/**
+ * struct desc_kind - what a descriptor may look like
+ * @words: bits that may be set, for each word
+ * @wide: only in a queue of 256-bit descriptors
+ * @needs: of ECAP
+ */
+struct desc_kind {
+	u64 words[MAX_WORDS];
+	bool wide;
+	u64 needs;
+};
+
+static const struct desc_kind kinds[] = {
+	[VTD_DESC_CC] = {
+		.words = { TYPE_BITS | VTD_CC0_G | VTD_CC0_DID | VTD_CC0_SID |
+			   VTD_CC0_FM },
+	},
+	[VTD_DESC_IOTLB] = {
+		.words = { TYPE_BITS | VTD_IOTLB0_G | VTD_IOTLB0_DW |
+			   VTD_IOTLB0_DR | VTD_IOTLB0_DID, PAGE_BITS },
+	},
+	[VTD_DESC_DEVTLB] = {
+		.words = { TYPE_BITS | VTD_DEVTLB0_PFSID_LO |
+			   VTD_DEVTLB0_MIP | VTD_DEVTLB0_SID |
+			   VTD_DEVTLB0_PFSID_HI,
+			   VTD_DEVTLB1_S | VTD_DEVTLB1_ADDR },
+		.needs = VTD_ECAP_DT,
+	},
+	[VTD_DESC_IEC] = {
+		.words = { TYPE_BITS | VTD_IEC0_G | VTD_IEC0_IM |
+			   VTD_IEC0_IIDX },
+	},
+	[VTD_DESC_WAIT] = {
+		.words = { TYPE_BITS | VTD_WAIT0_IF | VTD_WAIT0_SW |
+			   VTD_WAIT0_FN | VTD_WAIT0_PD | VTD_WAIT0_DATA,
+			   VTD_WAIT1_ADDR },
+	},
+	[VTD_DESC_PIOTLB] = {
+		.words = { TYPE_BITS | VTD_PIOTLB0_G | VTD_PIOTLB0_DID |
+			   VTD_PIOTLB0_PASID, PAGE_BITS },
+		.wide = true,
+		.needs = VTD_ECAP_SMTS,
+	},
+	[VTD_DESC_PC] = {
+		.words = { TYPE_BITS | VTD_PC0_G | VTD_PC0_DID |
+			   VTD_PC0_PASID },
+		.wide = true,
+		.needs = VTD_ECAP_SMTS,
+	},
+	[VTD_DESC_PDEVTLB] = {
+		.words = { TYPE_BITS | VTD_PDEVTLB0_MIP |
+			   VTD_PDEVTLB0_PFSID_LO | VTD_PDEVTLB0_SID |
+			   VTD_PDEVTLB0_PASID | VTD_PDEVTLB0_PFSID_HI,
+			   VTD_PDEVTLB1_G | VTD_PDEVTLB1_S |
+			   VTD_PDEVTLB1_ADDR },
+		.wide = true,
+		.needs = VTD_ECAP_SMTS | VTD_ECAP_DT,
+	},
+	[VTD_DESC_PGRESP] = {
+		/* The last two words are what the request had: anything. */
+		.words = { TYPE_BITS | VTD_PGRESP0_PP | VTD_PGRESP0_PDP |
+			   VTD_PGRESP0_RC | VTD_PGRESP0_RID |
+			   VTD_PGRESP0_PASID,
+			   VTD_PGRESP1_LPIG | VTD_PGRESP1_PRGI,
+			   U64_MAX, U64_MAX },
+		.wide = true,
+		.needs = VTD_ECAP_SMTS,
+	},
+};
+
+/* 6.5.2.3: 2^AM pages, aligned to that; false if AM is too large. */
+static bool decode_pages(u64 word, const struct vtd_view *view,
+			 struct vtd_inv *inv)
+{
+	unsigned int am = FIELD_GET(VTD_IOTLB1_AM, word);
+	u64 mask;
+
+	if (am > FIELD_GET(VTD_CAP_MAMV, view->cap))
+		return false;
+	mask = (VTD_PAGE_SIZE << am) - 1;
+	inv->first = word & VTD_IOTLB1_ADDR & ~mask;
+	inv->last = inv->first | mask;
+	return true;
+}
+
+/* FM says how many of the function's bits, from the highest, don't count. */
+static u8 function_mask(unsigned int fm)
+{
+	static const u8 mask[] = { 0, 4, 6, 7 };
+
+	return mask[fm];
+}
+
+/**
+ * vtd_decode() - check a descriptor and take it apart (6.5.2)
+ * @words: the descriptor, two or four words
+ * @wide: it has four
+ * @view: registers
+ * @inv: what it says
+ *
+ * Return: what is wrong with it, or VTD_IQEI_NONE.
+ */
+enum vtd_iqei vtd_decode(const u64 *words, bool wide,
+			 const struct vtd_view *view, struct vtd_inv *inv)
+{
+	unsigned int type = FIELD_GET(VTD_DESC_TYPE_LO, words[0]) |
+			    FIELD_GET(VTD_DESC_TYPE_HI, words[0]) << 4;
+	const struct desc_kind *k;
+	unsigned int i;
+
+	if (!type || type >= ARRAY_SIZE(kinds))
+		return VTD_IQEI_TYPE;
+	k = &kinds[array_index_nospec(type, ARRAY_SIZE(kinds))];
+	if ((k->wide && !wide) || k->needs & ~view->ecap)
+		return VTD_IQEI_TYPE;
+	for (i = 0; i < (wide ? 4 : 2); i++)
+		if (words[i] & ~k->words[i])
+			return VTD_IQEI_RESERVED;
+
+	*inv = (struct vtd_inv){ .type = type };
+	switch (type) {
+	case VTD_DESC_CC:
+		inv->gran = FIELD_GET(VTD_CC0_G, words[0]);
+		inv->did = FIELD_GET(VTD_CC0_DID, words[0]);
+		inv->sid = FIELD_GET(VTD_CC0_SID, words[0]);
+		inv->fm = function_mask(FIELD_GET(VTD_CC0_FM, words[0]));
+		return inv->gran ? VTD_IQEI_NONE : VTD_IQEI_RESERVED;
+	case VTD_DESC_IOTLB:
+		inv->gran = FIELD_GET(VTD_IOTLB0_G, words[0]);
+		inv->did = FIELD_GET(VTD_IOTLB0_DID, words[0]);
+		if (!inv->gran || (inv->gran == VTD_GRAN_PAGE &&
+				   !decode_pages(words[1], view, inv)))
+			return VTD_IQEI_RESERVED;
+		return VTD_IQEI_NONE;
+	case VTD_DESC_DEVTLB:
+		inv->sid = FIELD_GET(VTD_DEVTLB0_SID, words[0]);
+		return VTD_IQEI_NONE;
+	case VTD_DESC_IEC:
+		inv->gran = FIELD_GET(VTD_IEC0_G, words[0]);
+		inv->first = FIELD_GET(VTD_IEC0_IIDX, words[0]);
+		inv->last = inv->first +
+			    BIT_ULL(FIELD_GET(VTD_IEC0_IM, words[0])) - 1;
+		return VTD_IQEI_NONE;
+	case VTD_DESC_WAIT:
+		inv->addr = words[1];
+		inv->flags = words[0];
+		inv->data = FIELD_GET(VTD_WAIT0_DATA, words[0]);
+		return VTD_IQEI_NONE;
+	case VTD_DESC_PIOTLB:
+		inv->gran = FIELD_GET(VTD_PIOTLB0_G, words[0]);
+		inv->did = FIELD_GET(VTD_PIOTLB0_DID, words[0]);
+		inv->pasid = FIELD_GET(VTD_PIOTLB0_PASID, words[0]);
+		if (inv->gran < VTD_PIOTLB_G_PASID ||
+		    (inv->gran == VTD_PIOTLB_G_PAGE &&
+		     !decode_pages(words[1], view, inv)))
+			return VTD_IQEI_RESERVED;
+		return VTD_IQEI_NONE;
+	case VTD_DESC_PC:
+		inv->gran = FIELD_GET(VTD_PC0_G, words[0]);
+		inv->did = FIELD_GET(VTD_PC0_DID, words[0]);
+		inv->pasid = FIELD_GET(VTD_PC0_PASID, words[0]);
+		return inv->gran == 2 ? VTD_IQEI_RESERVED : VTD_IQEI_NONE;
+	case VTD_DESC_PDEVTLB:
+		inv->sid = FIELD_GET(VTD_PDEVTLB0_SID, words[0]);
+		inv->pasid = FIELD_GET(VTD_PDEVTLB0_PASID, words[0]);
+		return VTD_IQEI_NONE;
+	default:
+		inv->sid = FIELD_GET(VTD_PGRESP0_RID, words[0]);
+		inv->pasid = FIELD_GET(VTD_PGRESP0_PASID, words[0]);
+		return VTD_IQEI_NONE;
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(vtd_decode);
+
+/* ---- the queue ---- */
+
+/**
+ * vtd_queue_enable() - GCMD.QIE has changed
+ * @vt: model
+ * @on: which
+ *
+ * Where the queue is, is taken over; without it the head is 0 (11.4.9.1).
+ */
+void vtd_queue_enable(struct kviommu_vtd *vt, bool on)
+{
+	u64 iqa = vtd_get64(&vt->regs, VTD_IQA);
+
+	vt->queue = (struct vtd_queue){
+		.base = iqa & VTD_IQA_IQA,
+		.size = VTD_PAGE_SIZE << FIELD_GET(VTD_IQA_QS, iqa),
+		.width = iqa & VTD_IQA_DW ? 32 : 16,
+	};
+	vtd_set64(&vt->regs, VTD_IQH, 0);
+}
+
+/* 6.5.2.9, and the rules of IQA and IQT (11.4.9.2, 11.4.9.3) */
+static enum vtd_iqei check_queue(struct kviommu_vtd *vt, u32 tail)
+{
+	const struct vtd_queue *q = &vt->queue;
+	bool wide = q->width == 32;
+
+	switch (FIELD_GET(VTD_RTADDR_TTM, vt->view.rtaddr)) {
+	case VTD_TTM_LEGACY:
+		break;
+	case VTD_TTM_SCALABLE:
+		if (!(vt->view.ecap & VTD_ECAP_SMTS))
+			return VTD_IQEI_TTM;
+		if (!wide)
+			return VTD_IQEI_WIDTH;
+		break;
+	case VTD_TTM_ABORT_DMA:
+		if (vt->view.ecap & VTD_ECAP_ADMS)
+			break;
+		fallthrough;
+	default:
+		return VTD_IQEI_TTM;
+	}
+	if (wide && !(vt->view.ecap & VTD_ECAP_SMTS))
+		return VTD_IQEI_WIDTH;
+	if (tail % q->width)
+		return VTD_IQEI_MISALIGNED;
+	return tail < q->size ? VTD_IQEI_NONE : VTD_IQEI_TAIL;
+}
+
+static enum vtd_iqei fetch(struct kviommu_vtd *vt)
+{
+	struct vtd_queue *q = &vt->queue;
+	__le64 raw[MAX_WORDS];
+	u64 words[MAX_WORDS];
+	enum vtd_iqei rc;
+	unsigned int i;
+
+	if (kviommu_gmem_copy(&vt->v->gmem, q->base + q->head, raw, q->width,
+			      false))
+		return VTD_IQEI_FETCH;
+	for (i = 0; i < q->width / sizeof(*raw); i++)
+		words[i] = le64_to_cpu(raw[i]);
+	rc = vtd_decode(words, q->width == 32, &vt->view, &q->inv);
+	trace_kviommu_vtd_inv(kviommu_dev(vt->v), words[0], words[1], rc);
+	if (rc)
+		return rc;
+	q->fetched = true;
+	vt->count.desc[q->inv.type]++;
+	return VTD_IQEI_NONE;
+}
+
+/* 6.5.2.8 */
+static void wait_done(struct kviommu_vtd *vt, const struct vtd_inv *inv)
+{
+	__le32 data = cpu_to_le32(inv->data), *p;
+
+	/* The guest may read and write what was unmapped from now on. */
+	kviommu_flush_all(vt->v);
+	if (inv->flags & VTD_WAIT0_SW) {
+		p = kviommu_gmem_ptr(&vt->v->gmem, inv->addr, sizeof(*p), true);
+		if (p)
+			/* Behind what the guest may find changed by then */
+			smp_store_release(p, data);
+		else if (kviommu_gmem_copy(&vt->v->gmem, inv->addr, &data,
+					   sizeof(data), true))
+			/* As a write to nowhere does on a bus */
+			vt->count.lost_status++;
+	}
+	if (inv->flags & VTD_WAIT0_IF)
+		vtd_send(vt, vtd_wait_complete(&vt->regs));
+}
+
+/**
+ * vtd_queue_step() - do the next descriptor
+ * @vt: model
+ *
+ * Descriptors are done in order. One that has to wait for those before it, with
+ * or without its fence flag, is done when nothing is marked any more.
+ *
+ * Return: what came of it.
+ */
+enum vtd_step vtd_queue_step(struct kviommu_vtd *vt)
+{
+	struct vtd_queue *q = &vt->queue;
+	u32 tail = vtd_get32(&vt->regs, VTD_IQT);
+	enum vtd_iqei rc;
+
+	if (!(vtd_get32(&vt->regs, VTD_GSTS) & VTD_GCMD_QIE) ||
+	    vtd_get32(&vt->regs, VTD_FSTS) & VTD_FSTS_QUEUE_ERRORS)
+		return VTD_STEP_IDLE;
+	if (!q->fetched) {
+		if (q->head == tail)
+			return VTD_STEP_IDLE;
+		rc = check_queue(vt, tail) ?: fetch(vt);
+		if (rc) {
+			vt->count.queue_errors++;
+			vtd_send(vt, vtd_queue_error(&vt->regs, rc));
+			return VTD_STEP_IDLE;
+		}
+	}
+	if (q->inv.type == VTD_DESC_WAIT) {
+		if (vt->nr_recheck || !list_empty(&vt->dirty))
+			return VTD_STEP_DRAIN;
+		wait_done(vt, &q->inv);
+	} else if (!vtd_invalidate(vt, &q->inv)) {
+		return VTD_STEP_DRAIN;
+	}
+	vt->credits -= VTD_CREDITS_DESC;
+	q->fetched = false;
+	q->head = (q->head + q->width) & (q->size - 1);
+	vtd_set64(&vt->regs, VTD_IQH, q->head);
+	return VTD_STEP_DONE;
+}

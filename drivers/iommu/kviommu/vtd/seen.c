@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tables of level 1 that a domain's shadow is in line with, by a checksum of
+ * what they said.
+ *
+ * A guest that gathers its invalidations asks for all of a domain again and
+ * again, of which little has changed. To find that of a table takes a few
+ * instructions for an entry then, and one look-up for the table.
+ *
+ * What is checked is a copy of the table, which is what is walked if it is new:
+ * the guest may change the table at any moment, and change it back. A guest that
+ * finds two tables with one checksum gets the translations of the old one, as if
+ * it had not invalidated.
+ */
+#include <linux/bitops.h>
+
+#include "vtd.h"
+
+/*
+ * So many tables less than mappings are kept in mind: one that is far from all
+ * others takes a node of the xarray at each level.
+ */
+#define MAPPINGS	64
+
+static unsigned long seen_index(u64 iova)
+{
+	return iova >> KVIOMMU_CHUNK_SHIFT;
+}
+
+static_assert(VTD_TABLE_ENTRIES * VTD_PAGE_SIZE == KVIOMMU_CHUNK_SIZE);
+
+/* Entries differ in few bits: rotate, so that any of them reaches all. */
+static u64 checksum(const __le64 *page, u64 bits)
+{
+	u64 a = bits, b = ~bits;
+	unsigned int i;
+
+	for (i = 0; i < VTD_TABLE_ENTRIES; i += 4) {
+		a = rol64(a ^ (__force u64)page[i], 29) * GOLDEN_RATIO_64;
+		b = rol64(b ^ (__force u64)page[i + 1], 29) * GOLDEN_RATIO_64;
+		a = rol64(a ^ (__force u64)page[i + 2], 29) * GOLDEN_RATIO_64;
+		b = rol64(b ^ (__force u64)page[i + 3], 29) * GOLDEN_RATIO_64;
+	}
+	return a ^ rol64(b, 32);
+}
+
+/**
+ * vtd_seen_init() - nothing is known
+ * @s: what is known of a domain
+ */
+void vtd_seen_init(struct vtd_seen *s)
+{
+	xa_init_flags(&s->tables, XA_FLAGS_ACCOUNT);
+	s->nr = 0;
+}
+
+/**
+ * vtd_seen_exit() - forget all of a domain
+ * @s: what is known of it; can be used again
+ */
+void vtd_seen_exit(struct vtd_seen *s)
+{
+	xa_destroy(&s->tables);
+	s->nr = 0;
+}
+
+/**
+ * vtd_seen_forget() - the shadow is about to be changed
+ * @s: what is known of a domain
+ * @first: first address
+ * @last: last address
+ */
+void vtd_seen_forget(struct vtd_seen *s, u64 first, u64 last)
+{
+	unsigned long i;
+	void *entry;
+
+	if (!s->nr)
+		return;
+	xa_for_each_range(&s->tables, i, entry, seen_index(first),
+			  seen_index(last)) {
+		xa_erase(&s->tables, i);
+		s->nr--;
+	}
+}
+
+/**
+ * vtd_seen_check() - is a table known
+ * @s: what is known of a domain
+ * @n: filled if it is not
+ * @page: a copy of the table
+ * @iova: first address of the table
+ * @bits: what those above it allow
+ *
+ * Return: whether the shadow is in line with it.
+ */
+bool vtd_seen_check(struct vtd_seen *s, struct vtd_seen_table *n,
+		    const __le64 *page, u64 iova, u64 bits)
+{
+	void *entry = xa_mk_value(checksum(page, bits) >> 1);
+
+	if (s->nr && xa_load(&s->tables, seen_index(iova)) == entry)
+		return true;
+	n->iova = iova;
+	n->entry = entry;
+	return false;
+}
+
+/**
+ * vtd_seen_add() - the shadow is in line with a table now
+ * @s: what is known of a domain
+ * @n: from vtd_seen_check()
+ * @max_mappings: quota
+ */
+void vtd_seen_add(struct vtd_seen *s, const struct vtd_seen_table *n,
+		  u64 max_mappings)
+{
+	void *old;
+
+	if (s->nr >= max_mappings / MAPPINGS)
+		return;
+	old = xa_store(&s->tables, seen_index(n->iova), n->entry,
+		       GFP_KERNEL_ACCOUNT);
+	/* Without memory it is looked at again the next time. */
+	if (!old)
+		s->nr++;
+}

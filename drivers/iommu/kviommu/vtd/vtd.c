@@ -1,0 +1,796 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VT-d model: what the registers' commands do, what an endpoint is to reach,
+ * and the life of it all.
+ *
+ * With translation off (GCMD.TE), endpoints see guest memory 1:1, so that
+ * firmware can start from an assigned disk. A guest that shuts down turns it off
+ * while its disk may still work. What the disk was told are no guest physical
+ * addresses, so endpoints that are not quiet keep their translations, until they
+ * are quiet or the next driver turns it on again.
+ *
+ * Commands and invalidations that need more than a bounded time are finished by
+ * the worker; their status bit says when.
+ */
+#include <linux/bitfield.h>
+#include <linux/pci.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
+#include <linux/slab.h>
+
+#include <trace/events/kviommu.h>
+
+#include "vtd.h"
+
+/* virtio's vendor id has some device ids that anybody may use. */
+#define VTD_PCI_DEVICE		0x10f1
+#define VTD_PCI_CLASS		0x060000	/* host bridge */
+
+static struct kviommu_vtd *priv(const struct kviommu *v)
+{
+	return v->model_priv;
+}
+
+/* ---- capabilities ---- */
+
+/* Bits of the address space; a second stage has 57 at most. */
+static unsigned int width_of(const struct kviommu *v)
+{
+	return min(fls64(v->frozen.last + 1) - 1, 57);
+}
+
+/**
+ * vtd_caps() - what the unit can do (11.4.2, 11.4.3)
+ * @v: vIOMMU, with its geometry
+ * @cap: set to CAP
+ * @ecap: set to ECAP
+ *
+ * What this model implements and the hosts of all endpoints can shadow:
+ * addresses as wide as theirs, and pages of sizes that they have.
+ */
+void vtd_caps(const struct kviommu *v, u64 *cap, u64 *ecap)
+{
+	unsigned int width = width_of(v);
+	u64 sizes = v->frozen.page_sizes;
+	u8 sagaw = BIT(VTD_AW_39);
+
+	if (width > 39)
+		sagaw |= BIT(VTD_AW_48);
+	if (width > 48)
+		sagaw |= BIT(VTD_AW_57);
+	/* 2^(4 + 2 * 6) domain ids; an address mask may cover all addresses. */
+	*cap = FIELD_PREP(VTD_CAP_ND, 6) | VTD_CAP_CM |
+	       FIELD_PREP(VTD_CAP_SAGAW, sagaw) |
+	       FIELD_PREP(VTD_CAP_MGAW, width - 1) | VTD_CAP_ZLR |
+	       FIELD_PREP(VTD_CAP_FRO, VTD_REG_FRO / 16) | VTD_CAP_PSI |
+	       FIELD_PREP(VTD_CAP_NFR, VTD_NR_FRCD - 1) |
+	       FIELD_PREP(VTD_CAP_MAMV, width - VTD_PAGE_SHIFT) |
+	       VTD_CAP_DWD | VTD_CAP_DRD | VTD_CAP_ESRTPS;
+	*ecap = VTD_ECAP_C | VTD_ECAP_QI | VTD_ECAP_DT | VTD_ECAP_ADMS |
+		FIELD_PREP(VTD_ECAP_IRO, VTD_REG_IRO / 16);
+	if (sizes & SZ_2M)
+		*cap |= VTD_CAP_SSLPS_2M;
+	if (sizes & SZ_1G)
+		*cap |= VTD_CAP_SSLPS_1G;
+	if (v->vtd.passthrough)
+		*ecap |= VTD_ECAP_PT;
+	if (v->vtd.snoop && v->frozen.snoop)
+		*ecap |= VTD_ECAP_SC;
+	if (!v->vtd.scalable)
+		return;
+	*ecap |= VTD_ECAP_SMTS | VTD_ECAP_SSTS | VTD_ECAP_SMPWCS |
+		 VTD_ECAP_RPS;
+	/* The lower half of its addresses, which any guest uses, must fit. */
+	if (!v->vtd.first_stage || width < 47)
+		return;
+	*ecap |= VTD_ECAP_FSTS | VTD_ECAP_NEST;
+	if (sizes & SZ_1G)
+		*cap |= VTD_CAP_FS1GP;
+	if (width >= 56)
+		*cap |= VTD_CAP_FS5LP;
+}
+EXPORT_SYMBOL_IF_KUNIT(vtd_caps);
+
+/* ---- events ---- */
+
+/**
+ * vtd_send() - send messages
+ * @vt: model
+ * @events: which, of VTD_*_EVENT
+ *
+ * VFIO can tell the VMM that there is a message, not what is in it: for that the
+ * VMM has the registers.
+ */
+void vtd_send(struct kviommu_vtd *vt, u32 events)
+{
+	if (events & VTD_FAULT_EVENT)
+		kviommu_irq_msix(vt->v, KVIOMMU_VTD_FAULT_VECTOR);
+	if (events & VTD_INV_EVENT)
+		kviommu_irq_msix(vt->v, KVIOMMU_VTD_INV_VECTOR);
+}
+
+/**
+ * vtd_tell_fault() - record a fault of an endpoint
+ * @vt: model
+ * @ve: endpoint
+ * @reason: enum vtd_fault
+ * @addr: address, 0 if it is not known
+ * @write: it was a write
+ */
+void vtd_tell_fault(struct kviommu_vtd *vt, const struct vtd_endpoint *ve,
+		    u8 reason, u64 addr, bool write)
+{
+	const struct vtd_fault_info f = {
+		.addr = addr,
+		.source_id = ve->ep->id,
+		.reason = reason,
+		.write = write,
+	};
+	bool told = false;
+	u32 events = 0;
+
+	if (!ve->fpd)
+		told = vtd_fault_record(&vt->regs, &f, &events);
+	vt->v->count.faults++;
+	vt->v->count.faults_dropped += !told;
+	trace_kviommu_vtd_fault(kviommu_dev(vt->v), ve->ep->id, addr, write,
+				reason, told);
+	vtd_send(vt, events);
+}
+
+static struct vtd_endpoint *endpoint_of(struct kviommu_vtd *vt,
+					const struct device *dev)
+{
+	struct kviommu_endpoint *ep;
+	unsigned long id;
+
+	xa_for_each(&vt->v->endpoints, id, ep)
+		if (ep->kdev->dev == dev)
+			return vtd_endpoint(ep);
+	return NULL;
+}
+
+/*
+ * Faults that the host's IOMMU reported. The tables say why, unless they have
+ * changed, or what they say is no memory.
+ */
+static void host_faults(struct kviommu_vtd *vt)
+{
+	unsigned int n = KVIOMMU_MAX_FAULTS;
+	struct vtd_endpoint *ve;
+	struct kviommu_fault f;
+	struct vtd_leaf leaf;
+
+	while (n-- && kviommu_fault_next(vt->v, &f)) {
+		ve = endpoint_of(vt, f.dev);
+		if (!ve || !vt->view.te)
+			continue;
+		vtd_translate(&vt->view, &vt->reader.reader, ve->ep->id, f.iova,
+			      f.write ? KVIOMMU_WRITE : KVIOMMU_READ, &leaf);
+		if (!leaf.fault && vtd_scalable(&vt->view))
+			leaf.fault = f.write ? VTD_FAULT_WRITE : VTD_FAULT_READ;
+		else if (!leaf.fault)
+			leaf.fault = f.write ? VTD_FAULT_L_WRITE :
+					       VTD_FAULT_L_READ;
+		vtd_tell_fault(vt, ve, leaf.fault, f.iova, f.write);
+	}
+}
+
+/* ---- what endpoints reach ---- */
+
+static enum kviommu_state state_off(const struct kviommu_vtd *vt)
+{
+	return vt->v->boot_bypass ? KVIOMMU_BYPASS : KVIOMMU_BLOCKED;
+}
+
+static struct vtd_endpoint *endpoint_create(struct kviommu_vtd *vt,
+					    struct kviommu_endpoint *ep)
+{
+	struct vtd_endpoint *ve;
+
+	if (vtd_resv_add(vt, &ep->geo))
+		return NULL;
+	ve = kzalloc_obj(*ve, GFP_KERNEL_ACCOUNT);
+	if (!ve)
+		return NULL;
+	ve->ep = ep;
+	ep->model_priv = ve;
+	ve->state = state_off(vt);
+	if (vt->view.te) {
+		ve->state = KVIOMMU_BLOCKED;
+		vtd_recheck(vt, ve);
+		kviommu_worker_wake(vt->v);
+	}
+	return ve;
+}
+
+/* Has the guest said something of it: it is not just left out of its tables. */
+static bool is_chosen(const struct kviommu_vtd *vt,
+		      const struct vtd_endpoint *ve)
+{
+	return ve->domain || (vt->view.te && ve->state == KVIOMMU_BYPASS);
+}
+
+/*
+ * The host can't tell members of a group apart. What the guest has said of two
+ * of them must be the same.
+ */
+static bool group_agrees(const struct kviommu_vtd *vt,
+			 const struct vtd_endpoint *ve)
+{
+	struct kviommu_endpoint *ep;
+	const struct vtd_endpoint *o;
+
+	list_for_each_entry(ep, &ve->ep->group->eps, group_node) {
+		o = vtd_endpoint(ep);
+		if (o && ep->kdev->attached && is_chosen(vt, o) &&
+		    o->domain != ve->domain)
+			return false;
+	}
+	return true;
+}
+
+static void vtd_resolve_endpoint(struct kviommu *v, struct kviommu_endpoint *ep,
+				 struct kviommu_target *t)
+{
+	struct vtd_endpoint *ve = vtd_endpoint(ep) ?:
+				  endpoint_create(priv(v), ep);
+
+	if (!ve)
+		return;
+	t->state = ve->state;
+	t->chosen = is_chosen(priv(v), ve);
+	if (!t->chosen)
+		return;
+	if (!group_agrees(priv(v), ve)) {
+		kviommu_warn(v, "endpoint 0x%x is blocked: the host can't tell it from another one that the guest translates differently\n",
+			     ep->id);
+		t->state = KVIOMMU_BLOCKED;
+	} else if (ve->domain && ve->domain->failed) {
+		t->state = KVIOMMU_BLOCKED;
+	} else if (ve->domain) {
+		t->state = KVIOMMU_TRANSLATED;
+		t->shadow = &ve->domain->shadow;
+	}
+}
+
+/* ---- commands (11.4.4) ---- */
+
+static void set_gsts(struct kviommu_vtd *vt, u32 bits, bool on)
+{
+	u32 gsts = vtd_get32(&vt->regs, VTD_GSTS);
+
+	vtd_set32(&vt->regs, VTD_GSTS, on ? gsts | bits : gsts & ~bits);
+}
+
+/* @bits will be set when all of the tables is looked at again. */
+static void redrive(struct kviommu_vtd *vt, u32 bits)
+{
+	vt->gsts |= bits;
+	vtd_recheck_all(vt);
+	vtd_mark_all(vt);
+}
+
+/* With CAP.ESRTPS caches are invalidated by it, so no more has to follow. */
+static void set_root(struct kviommu_vtd *vt)
+{
+	vt->view.rtaddr = vtd_get64(&vt->regs, VTD_RTADDR);
+	if (!vt->view.te) {
+		set_gsts(vt, VTD_GCMD_SRTP, true);
+		return;
+	}
+	set_gsts(vt, VTD_GCMD_SRTP, false);
+	redrive(vt, VTD_GCMD_SRTP);
+}
+
+static void translation_on(struct kviommu_vtd *vt)
+{
+	vt->view.te = true;
+	vt->stale = false;
+	redrive(vt, VTD_GCMD_TE);
+}
+
+static bool group_unsafe(const struct kviommu_group *g)
+{
+	const struct kviommu_endpoint *ep;
+
+	list_for_each_entry(ep, &g->eps, group_node)
+		if (ep->unsafe)
+			return true;
+	return false;
+}
+
+/*
+ * All endpoints leave their domains, with @keep but for those that may still do
+ * DMA to what they have.
+ */
+static void release_endpoints(struct kviommu_vtd *vt, bool keep)
+{
+	struct kviommu_endpoint *ep;
+	struct vtd_endpoint *ve;
+	unsigned long id;
+
+	vtd_unmark_all(vt);
+	vt->stale = false;
+	xa_for_each(&vt->v->endpoints, id, ep) {
+		ve = vtd_endpoint(ep);
+		if (!ve)
+			continue;
+		kviommu_group_mark_unsafe(ep->group);
+		ve->did = 0;
+		ve->fault = VTD_FAULT_NONE;
+		if (keep && ve->domain && group_unsafe(ep->group))
+			vt->stale = true;
+		else
+			vtd_endpoint_set(vt, ve, state_off(vt));
+	}
+}
+
+static void translation_off(struct kviommu_vtd *vt)
+{
+	vt->view.te = false;
+	vt->gsts &= ~VTD_GCMD_TE;
+	set_gsts(vt, VTD_GCMD_TE, false);
+	release_endpoints(vt, true);
+}
+
+/*
+ * Software is to change one bit at a time. Where it writes back what it has
+ * read, with bits of commands that are done, they are done again.
+ */
+static void command(struct kviommu_vtd *vt)
+{
+	u32 cmd = vt->regs.gcmd;
+	u32 changed = cmd ^ vtd_get32(&vt->regs, VTD_GSTS);
+
+	vt->count.commands++;
+	trace_kviommu_vtd_command(kviommu_dev(vt->v), cmd,
+				  vtd_get32(&vt->regs, VTD_GSTS));
+	/*
+	 * Interrupts are remapped by the VMM, if at all: it finds in IRTA and
+	 * GSTS what the guest has set.
+	 */
+	if (cmd & VTD_GCMD_SIRTP)
+		set_gsts(vt, VTD_GCMD_SIRTP, true);
+	if (changed & VTD_GCMD_IRE)
+		set_gsts(vt, VTD_GCMD_IRE, cmd & VTD_GCMD_IRE);
+	if (changed & VTD_GCMD_CFI)
+		set_gsts(vt, VTD_GCMD_CFI, cmd & VTD_GCMD_CFI);
+	/* Nothing to be done for WBF, SFL and EAFL: CAP.RWBF, CAP.AFL. */
+	if (cmd & VTD_GCMD_SRTP)
+		set_root(vt);
+	if (changed & VTD_GCMD_QIE) {
+		vtd_queue_enable(vt, cmd & VTD_GCMD_QIE);
+		set_gsts(vt, VTD_GCMD_QIE, cmd & VTD_GCMD_QIE);
+	}
+	if (cmd & VTD_GCMD_TE && !vt->view.te)
+		translation_on(vt);
+	else if (!(cmd & VTD_GCMD_TE) && vt->view.te)
+		translation_off(vt);
+}
+
+/* ---- invalidation by registers (6.5.1) ---- */
+
+/* Only without the queue, and in legacy mode; else it is refused. */
+static bool by_registers(const struct kviommu_vtd *vt)
+{
+	return !(vtd_get32(&vt->regs, VTD_GSTS) & VTD_GCMD_QIE) &&
+	       FIELD_GET(VTD_RTADDR_TTM, vt->view.rtaddr) == VTD_TTM_LEGACY;
+}
+
+static bool ccmd_decode(struct kviommu_vtd *vt, struct vtd_inv *inv)
+{
+	u64 val = vtd_get64(&vt->regs, VTD_CCMD);
+	u64 words[2] = {
+		FIELD_PREP(VTD_DESC_TYPE_LO, VTD_DESC_CC) |
+		FIELD_PREP(VTD_CC0_G, FIELD_GET(VTD_CCMD_CIRG, val)) |
+		FIELD_PREP(VTD_CC0_DID, FIELD_GET(VTD_CCMD_DID, val)) |
+		FIELD_PREP(VTD_CC0_SID, FIELD_GET(VTD_CCMD_SID, val)) |
+		FIELD_PREP(VTD_CC0_FM, FIELD_GET(VTD_CCMD_FM, val)),
+	};
+
+	return by_registers(vt) && !vtd_decode(words, false, &vt->view, inv);
+}
+
+static bool iotlb_decode(struct kviommu_vtd *vt, struct vtd_inv *inv)
+{
+	u64 val = vtd_get64(&vt->regs, VTD_REG_IOTLB);
+	u64 words[2] = {
+		FIELD_PREP(VTD_DESC_TYPE_LO, VTD_DESC_IOTLB) |
+		FIELD_PREP(VTD_IOTLB0_G, FIELD_GET(VTD_IOTLB_IIRG, val)) |
+		FIELD_PREP(VTD_IOTLB0_DID, FIELD_GET(VTD_IOTLB_DID, val)),
+		vtd_get64(&vt->regs, VTD_REG_IVA),
+	};
+
+	return by_registers(vt) && !vtd_decode(words, false, &vt->view, inv);
+}
+
+/* 11.4.6.1: the granularity that was done, 0 for what was refused */
+static void ccmd_done(struct kviommu_vtd *vt, u8 gran)
+{
+	u64 val = vtd_get64(&vt->regs, VTD_CCMD);
+
+	val &= ~(VTD_CCMD_ICC | VTD_CCMD_CAIG);
+	vtd_set64(&vt->regs, VTD_CCMD, val | FIELD_PREP(VTD_CCMD_CAIG, gran));
+	vt->ccmd = false;
+}
+
+/* 11.4.8.1 */
+static void iotlb_done(struct kviommu_vtd *vt, u8 gran)
+{
+	u64 val = vtd_get64(&vt->regs, VTD_REG_IOTLB);
+
+	val &= ~(VTD_IOTLB_IVT | VTD_IOTLB_IAIG);
+	vtd_set64(&vt->regs, VTD_REG_IOTLB,
+		  val | FIELD_PREP(VTD_IOTLB_IAIG, gran));
+	vt->iotlb = false;
+}
+
+static void context_command(struct kviommu_vtd *vt)
+{
+	struct vtd_inv inv;
+
+	vt->count.register_inv++;
+	if (!ccmd_decode(vt, &inv)) {
+		ccmd_done(vt, 0);
+		return;
+	}
+	vtd_invalidate(vt, &inv);
+	vt->ccmd = true;
+}
+
+static void iotlb_command(struct kviommu_vtd *vt)
+{
+	struct vtd_inv inv;
+
+	vt->count.register_inv++;
+	if (!iotlb_decode(vt, &inv)) {
+		iotlb_done(vt, 0);
+		return;
+	}
+	/* What can't be said together with other marks: all of the domain. */
+	if (!vtd_invalidate(vt, &inv)) {
+		inv.gran = VTD_GRAN_DOMAIN;
+		vtd_invalidate(vt, &inv);
+	}
+	vt->iotlb = true;
+}
+
+/* ---- work ---- */
+
+static bool pending(const struct kviommu_vtd *vt)
+{
+	return vt->gsts || vt->ccmd || vt->iotlb;
+}
+
+/* Nothing is marked any more. */
+static void commands_done(struct kviommu_vtd *vt)
+{
+	set_gsts(vt, vt->gsts, true);
+	vt->gsts = 0;
+	if (vt->ccmd)
+		ccmd_done(vt, FIELD_GET(VTD_CCMD_CIRG,
+					vtd_get64(&vt->regs, VTD_CCMD)));
+	if (vt->iotlb)
+		iotlb_done(vt, FIELD_GET(VTD_IOTLB_IIRG,
+					 vtd_get64(&vt->regs, VTD_REG_IOTLB)));
+}
+
+/* True if there is more to do than the credits reach for. */
+static bool run(struct kviommu_vtd *vt)
+{
+	enum vtd_step step;
+
+	do {
+		step = pending(vt) ? VTD_STEP_DRAIN : vtd_queue_step(vt);
+		if (step == VTD_STEP_DONE)
+			continue;
+		if (!vtd_drain(vt))
+			return true;
+		commands_done(vt);
+		if (step == VTD_STEP_IDLE)
+			return false;
+		cond_resched();
+	} while (vt->credits > 0);
+	return true;
+}
+
+static bool vtd_work(struct kviommu *v, unsigned int budget,
+		     unsigned int *done)
+{
+	struct kviommu_vtd *vt = priv(v);
+	bool more;
+
+	vt->credits = (s64)budget * VTD_CREDITS_UNIT;
+	host_faults(vt);
+	more = run(vt);
+	/* What was unmapped so far is not to wait for the rest. */
+	kviommu_flush_all(v);
+	*done += max_t(s64, 1, budget - max_t(s64, vt->credits, 0) /
+				       VTD_CREDITS_UNIT);
+	return more;
+}
+
+/*
+ * Something is to be done. Guests wait for it, most of them spinning, so a
+ * bounded part is done at once.
+ */
+static void kick(struct kviommu_vtd *vt)
+{
+	struct kviommu *v = vt->v;
+	unsigned int done = 0;
+
+	v->count.kicks++;
+	if (v->worker.dead)
+		kviommu_work_all(v);
+	else if (kviommu_work_locked(v, READ_ONCE(v->batch), &done))
+		kviommu_worker_wake(v);
+}
+
+/* A write of the tail is the only sign of new work, and can't be done without. */
+static void vtd_notify(struct kviommu *v, bool on)
+{
+}
+
+/* ---- registers ---- */
+
+static void vtd_read(struct kviommu *v, u32 offset, void *buf, size_t len)
+{
+	__le64 val;
+
+	/* Software looks again and again whether it is done. */
+	if (unlikely(v->worker.dead))
+		kviommu_work_all(v);
+	val = cpu_to_le64(vtd_regs_read(&priv(v)->regs, offset, len));
+	memcpy(buf, &val, len);
+}
+
+static void vtd_write(struct kviommu *v, u32 offset, const void *buf,
+		      size_t len)
+{
+	struct kviommu_vtd *vt = priv(v);
+	__le64 val = 0;
+	u32 todo;
+
+	memcpy(&val, buf, len);
+	todo = vtd_regs_write(&vt->regs, offset, le64_to_cpu(val), len);
+	vtd_send(vt, todo);
+	if (todo & VTD_WROTE_GCMD)
+		command(vt);
+	if (todo & VTD_WROTE_CCMD)
+		context_command(vt);
+	if (todo & VTD_WROTE_IOTLB)
+		iotlb_command(vt);
+	if (todo & (VTD_WROTE_GCMD | VTD_WROTE_CCMD | VTD_WROTE_IOTLB |
+		    VTD_WROTE_QUEUE))
+		kick(vt);
+}
+
+/* ---- life ---- */
+
+static void pci_config(struct kviommu *v)
+{
+	static const u32 bar_size[] = { KVIOMMU_VTD_BAR_SIZE, 0x1000 };
+	struct kviommu_config *c = &v->config;
+
+	kviommu_config_init(c, PCI_VENDOR_ID_REDHAT_QUMRANET, VTD_PCI_DEVICE,
+			    VTD_PCI_CLASS, bar_size);
+	c->space[PCI_INTERRUPT_PIN] = 0;
+	kviommu_config_add_msix(c, 1, KVIOMMU_VTD_VECTORS, 0, 0x800);
+}
+
+static int vtd_init(struct kviommu *v)
+{
+	struct kviommu_vtd *vt;
+	int rc;
+
+	vt = kvzalloc_obj(*vt);
+	if (!vt)
+		return -ENOMEM;
+	rc = vtd_guest_reader_init(&vt->reader, &v->gmem);
+	if (rc) {
+		kvfree(vt);
+		return rc;
+	}
+	vt->v = v;
+	INIT_LIST_HEAD(&vt->domains);
+	INIT_LIST_HEAD(&vt->dirty);
+	xa_init(&vt->by_did);
+	v->model_priv = vt;
+	v->vtd.passthrough = true;
+	v->vtd.snoop = true;
+	pci_config(v);
+	return 0;
+}
+
+static void vtd_exit(struct kviommu *v)
+{
+	struct kviommu_vtd *vt = priv(v);
+
+	if (!vt)
+		return;
+	vtd_guest_reader_exit(&vt->reader);
+	xa_destroy(&vt->by_did);
+	kviommu_geometry_free(&vt->resv);
+	kvfree(vt);
+}
+
+static void vtd_reset(struct kviommu *v)
+{
+	struct kviommu_vtd *vt = priv(v);
+
+	vt->view = (struct vtd_view){ .haw = KVIOMMU_VTD_HAW };
+	vtd_caps(v, &vt->view.cap, &vt->view.ecap);
+	vtd_regs_reset(&vt->regs, vt->view.cap, vt->view.ecap);
+	vtd_queue_enable(vt, false);
+	vt->gsts = 0;
+	vt->ccmd = false;
+	vt->iotlb = false;
+	release_endpoints(vt, false);
+	pci_config(v);
+}
+
+static int vtd_open(struct kviommu *v)
+{
+	struct kviommu_vtd *vt = priv(v);
+
+	memset(&vt->count, 0, sizeof(vt->count));
+	vtd_reset(v);
+	return 0;
+}
+
+static void vtd_leave(struct kviommu *v, struct kviommu_endpoint *ep)
+{
+	struct vtd_endpoint *ve = vtd_endpoint(ep);
+
+	if (!ve)
+		return;
+	vtd_endpoint_set(priv(v), ve, KVIOMMU_BLOCKED);
+	priv(v)->nr_recheck -= ve->recheck;
+	ep->model_priv = NULL;
+	kfree(ve);
+}
+
+static void vtd_close(struct kviommu *v)
+{
+	struct kviommu_vtd *vt = priv(v);
+	struct kviommu_endpoint *ep;
+	unsigned long id;
+
+	vt->view.te = false;
+	release_endpoints(vt, false);
+	xa_for_each(&v->endpoints, id, ep)
+		vtd_leave(v, ep);
+	kviommu_geometry_free(&vt->resv);
+}
+
+static void vtd_quiet(struct kviommu *v, struct kviommu_endpoint *ep)
+{
+	struct kviommu_vtd *vt = priv(v);
+	struct vtd_endpoint *ve = vtd_endpoint(ep);
+
+	/* Only for this was it held back. */
+	if (!vt->stale || !ve || !ve->domain)
+		return;
+	/* The others of its group may not be. See virtio_quiet(). */
+	kviommu_group_mark_unsafe(ep->group);
+	ep->unsafe = false;
+	vtd_endpoint_set(vt, ve, state_off(vt));
+	vt->stale = vt->nr_domains;
+}
+
+static void vtd_each_shadow(struct kviommu *v, kviommu_shadow_fn fn, void *arg)
+{
+	struct vtd_domain *d;
+
+	list_for_each_entry(d, &priv(v)->domains, node)
+		fn(&d->shadow, d->did, arg);
+}
+
+/* ---- debugfs ---- */
+
+static void vtd_show_state(struct kviommu *v, struct seq_file *s)
+{
+	struct kviommu_vtd *vt = priv(v);
+	const struct vtd_regs *r = &vt->regs;
+
+	seq_printf(s, "cap 0x%llx\n", vt->view.cap);
+	seq_printf(s, "ecap 0x%llx\n", vt->view.ecap);
+	seq_printf(s, "gsts 0x%x\n", vtd_get32(r, VTD_GSTS));
+	seq_printf(s, "rtaddr 0x%llx\n", vt->view.rtaddr);
+	seq_printf(s, "translation %s\n", vt->view.te ? "on" :
+		   vt->stale ? "off, some endpoints are not quiet" : "off");
+	seq_printf(s, "queue base 0x%llx size 0x%x width %u head 0x%x tail 0x%x\n",
+		   vt->queue.base, vt->queue.size, vt->queue.width,
+		   vt->queue.head, vtd_get32(r, VTD_IQT));
+	seq_printf(s, "fsts 0x%x\n", vtd_get32(r, VTD_FSTS));
+	seq_printf(s, "fault_message 0x%llx 0x%x\n",
+		   vtd_get64(r, VTD_FEADDR), vtd_get32(r, VTD_FEDATA));
+	seq_printf(s, "completion_message 0x%llx 0x%x\n",
+		   vtd_get64(r, VTD_IEADDR), vtd_get32(r, VTD_IEDATA));
+	seq_printf(s, "irta 0x%llx\n", vtd_get64(r, VTD_IRTA));
+	seq_printf(s, "domains %u\n", vt->nr_domains);
+	seq_printf(s, "busy %u\n", pending(vt) || vt->nr_recheck ||
+		   !list_empty(&vt->dirty));
+}
+
+static void vtd_show_domains(struct kviommu *v, struct seq_file *s)
+{
+	struct vtd_domain *d;
+
+	list_for_each_entry(d, &priv(v)->domains, node) {
+		seq_printf(s, "%u endpoints %u mappings %llu bypass 0", d->did,
+			   d->users, d->shadow.nr_mappings);
+		if (d->key.fs_levels)
+			seq_printf(s, " first 0x%llx levels %u",
+				   d->key.fsptptr, d->key.fs_levels);
+		if (d->key.ss_levels)
+			seq_printf(s, " second 0x%llx levels %u",
+				   d->key.ssptptr, d->key.ss_levels);
+		seq_printf(s, "%s\n", d->failed ? " failed" : "");
+	}
+}
+
+static void vtd_show_counters(struct kviommu *v, struct seq_file *s)
+{
+	static const char * const desc[] = {
+		[VTD_DESC_CC]		= "context",
+		[VTD_DESC_IOTLB]	= "iotlb",
+		[VTD_DESC_DEVTLB]	= "devtlb",
+		[VTD_DESC_IEC]		= "iec",
+		[VTD_DESC_WAIT]		= "wait",
+		[VTD_DESC_PIOTLB]	= "piotlb",
+		[VTD_DESC_PC]		= "pasid",
+		[VTD_DESC_PDEVTLB]	= "pdevtlb",
+		[VTD_DESC_PGRESP]	= "pgresp",
+	};
+	const struct vtd_counters *c = &priv(v)->count;
+	unsigned int i;
+
+	for (i = VTD_DESC_CC; i < ARRAY_SIZE(desc); i++)
+		seq_printf(s, "desc_%s %llu\n", desc[i], c->desc[i]);
+	seq_printf(s, "register_invalidations %llu\n", c->register_inv);
+	seq_printf(s, "commands %llu\n", c->commands);
+	seq_printf(s, "queue_errors %llu\n", c->queue_errors);
+	seq_printf(s, "lost_status %llu\n", c->lost_status);
+	seq_printf(s, "lookups %llu\n", c->lookups);
+	seq_printf(s, "syncs %llu\n", c->syncs);
+	seq_printf(s, "sync_entries %llu\n", c->entries);
+	seq_printf(s, "sync_mapped %llu\n", c->mapped);
+	seq_printf(s, "sync_unmapped %llu\n", c->unmapped);
+	seq_printf(s, "sync_kept %llu\n", c->kept);
+	seq_printf(s, "sync_tables_same %llu\n", c->tables_same);
+	seq_printf(s, "sync_ns %llu\n", c->sync_ns);
+	seq_printf(s, "did_conflicts %llu\n", c->did_conflicts);
+	seq_printf(s, "failed %llu\n", c->failed);
+}
+
+static s64 vtd_domain_id(const struct kviommu_endpoint *ep)
+{
+	const struct vtd_endpoint *ve = vtd_endpoint(ep);
+
+	return ve && ve->domain ? ve->domain->did : -1;
+}
+
+const struct kviommu_model kviommu_vtd_model = {
+	.name = "vtd",
+	.vectors = KVIOMMU_VTD_VECTORS,
+	.init = vtd_init,
+	.exit = vtd_exit,
+	.open = vtd_open,
+	.close = vtd_close,
+	.reset = vtd_reset,
+	.read = vtd_read,
+	.write = vtd_write,
+	.resolve = vtd_resolve_endpoint,
+	.work = vtd_work,
+	.notify = vtd_notify,
+	.quiet = vtd_quiet,
+	.leave = vtd_leave,
+	.for_each_shadow = vtd_each_shadow,
+	.show_state = vtd_show_state,
+	.show_domains = vtd_show_domains,
+	.show_counters = vtd_show_counters,
+	.domain_id = vtd_domain_id,
+};
+EXPORT_SYMBOL_IF_KUNIT(kviommu_vtd_model);

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The VT-d model: an emulated remapping unit (Intel VT-d specification, 4.x).
+ *
+ * Of all that its guest can ask for, most comes down to two marks: an endpoint
+ * is to be looked up in the guest's tables again, and a range of a guest domain
+ * is to be brought in line with its page tables. Commands and invalidations set
+ * marks; vtd_drain() works them off; and a command, or a wait descriptor, is
+ * complete when there are none left.
+ */
+#ifndef KVIOMMU_VTD_H
+#define KVIOMMU_VTD_H
+
+#include <linux/bitfield.h>
+
+#include "kviommu_private.h"
+#include "regs.h"
+#include "tables.h"
+
+/* The register page is the start of BAR 0. */
+#define KVIOMMU_VTD_BAR_SIZE	SZ_64M
+
+/* MSI-X vectors of the emulated device */
+enum {
+	KVIOMMU_VTD_FAULT_VECTOR,
+	KVIOMMU_VTD_INV_VECTOR,
+	KVIOMMU_VTD_VECTORS,
+};
+
+/*
+ * Host address width that a DMAR table has to say. It is as wide as entries
+ * have room for: what is beyond guest memory is found when it is read.
+ */
+#define KVIOMMU_VTD_HAW		52
+
+/*
+ * Credits: work is counted in table entries looked at. What is done for a
+ * descriptor, or for a part of 2 MiB that is mapped or unmapped, counts for
+ * some of these.
+ */
+#define VTD_CREDITS_UNIT	1024	/* in a unit of the budget of work */
+#define VTD_CREDITS_DESC	128
+#define VTD_CREDITS_ENDPOINT	256
+#define VTD_CREDITS_PIECE	64
+
+/* Runs to ask a walk for at a time */
+#define VTD_RUNS	32
+
+/**
+ * struct vtd_guest_reader - struct vtd_reader of the guest's memory
+ * @copies: a page for each slot, where it can't be read in place
+ * @copied: it was not
+ * @marked: some entry was marked as used
+ */
+struct vtd_guest_reader {
+	struct vtd_reader reader;
+	struct kviommu_gmem *gmem;
+	void *copies;
+	bool copied[VTD_SLOTS];
+	bool marked;
+};
+
+/**
+ * struct vtd_seen - tables of level 1 that a shadow is in line with
+ * @tables: address >> 21 -> checksum
+ * @nr: how many
+ */
+struct vtd_seen {
+	struct xarray tables;
+	u64 nr;
+};
+
+/**
+ * struct vtd_seen_table - such a table, from when it is walked on
+ * @iova: its first address
+ * @entry: what vtd_seen::tables gets
+ */
+struct vtd_seen_table {
+	u64 iova;
+	void *entry;
+};
+
+/* Tables to remember while runs of them are on their way to the shadow */
+#define VTD_NEW_TABLES	64
+
+/**
+ * struct vtd_domain - a guest domain: what endpoints are translated with
+ * @node: in kviommu_vtd::domains
+ * @dirty: in kviommu_vtd::dirty while a range is to be synced
+ * @sibling: next one with the same domain id, or NULL
+ * @key: what it is, together with @did
+ * @users: endpoints that are in it, or wait for it
+ * @waiting: those that wait for it
+ * @begin: start of the range to be synced
+ * @next: what is left of the range begins here
+ * @last: end of the range
+ * @looked: table entries looked at for this range
+ * @tries: how often it was begun anew since the guest changed tables meanwhile
+ * @changed: it did
+ * @failed: its translations can't be known; its endpoints are blocked
+ * @fault: fault that was told of its tables, VTD_FAULT_NONE if there was none
+ * @fault_addr: address of that
+ * @fault_seen: there was one in this range
+ * @seen: parts that need not be looked at while their tables are the same
+ */
+struct vtd_domain {
+	struct list_head node;
+	struct list_head dirty;
+	struct vtd_domain *sibling;
+	struct vtd_key key;
+	u16 did;
+	unsigned int users;
+	unsigned int waiting;
+	u64 begin;
+	u64 next;
+	u64 last;
+	u64 looked;
+	unsigned int tries;
+	bool changed;
+	bool failed;
+	bool fault_seen;
+	u8 fault;
+	u64 fault_addr;
+	struct vtd_seen seen;
+	struct kviommu_shadow shadow;
+};
+
+/**
+ * struct vtd_endpoint - what the model knows of an endpoint
+ * @domain: guest domain that it is in, or NULL
+ * @next: guest domain that it moves to when that is in sync, or NULL
+ * @state: without @domain: BLOCKED or BYPASS
+ * @recheck: it is to be looked up in the tables again
+ * @fpd: its faults are not recorded
+ * @fault: fault that was told of its entries, VTD_FAULT_NONE if there was none
+ * @did: domain id that its entries are cached with; 0 if it is blocked
+ */
+struct vtd_endpoint {
+	struct kviommu_endpoint *ep;
+	struct vtd_domain *domain;
+	struct vtd_domain *next;
+	enum kviommu_state state;
+	bool recheck;
+	bool fpd;
+	u8 fault;
+	u16 did;
+};
+
+/**
+ * struct vtd_inv - an invalidation, from the queue or from registers
+ * @type: enum vtd_desc_type
+ * @gran: granularity, as the type has it
+ * @fm: function mask, bits of @sid that don't count
+ * @first: range of addresses
+ * @last: end of it
+ * @addr: of a wait descriptor: where @data goes
+ * @flags: of a wait descriptor: its first word
+ */
+struct vtd_inv {
+	u8 type;
+	u8 gran;
+	u8 fm;
+	u16 did;
+	u16 sid;
+	u32 pasid;
+	union {
+		struct {
+			u64 first;
+			u64 last;
+		};
+		struct {
+			u64 addr;
+			u64 flags;
+			u32 data;
+		};
+	};
+};
+
+/**
+ * struct vtd_queue - the invalidation queue, as it was when it was enabled
+ * @base: guest physical address
+ * @size: bytes
+ * @width: bytes of a descriptor
+ * @head: offset of the next one
+ * @fetched: @inv is the one at @head
+ */
+struct vtd_queue {
+	u64 base;
+	u32 size;
+	u32 width;
+	u32 head;
+	bool fetched;
+	struct vtd_inv inv;
+};
+
+struct vtd_counters {
+	u64 desc[VTD_DESC_PGRESP + 1];	/* by enum vtd_desc_type */
+	u64 register_inv;
+	u64 commands;
+	u64 queue_errors;
+	u64 lost_status;	/* wait descriptors whose status went nowhere */
+	u64 lookups;
+	u64 syncs;
+	u64 entries;
+	u64 mapped;
+	u64 unmapped;
+	u64 kept;
+	u64 tables_same;
+	u64 sync_ns;
+	u64 did_conflicts;
+	u64 failed;
+};
+
+/**
+ * struct kviommu_vtd - state of the model; protected by kviommu::lock
+ * @view: registers that translation depends on, as they are in effect
+ * @walk: a walk, which is large, and @runs that it gives
+ * @walked: domain that this is for
+ * @new: the last @nr_new tables that were walked all over
+ * @domains: all guest domains
+ * @dirty: those of them with a range to be synced
+ * @by_did: domain id -> the first guest domain that has it
+ * @nr_recheck: endpoints to be looked up again
+ * @resv: addresses that must not be mapped for some endpoint
+ * @credits: what may still be done now
+ * @gsts: bits of GSTS to be set when all that was asked for is done
+ * @ccmd: CCMD is complete then, and @iotlb: IOTLB is
+ * @stale: translation was turned off, and endpoints that are not quiet have
+ *	   kept what they were translated with
+ * @check_dids: domain ids may have got more than one table
+ */
+struct kviommu_vtd {
+	struct kviommu *v;
+	struct vtd_regs regs;
+	struct vtd_view view;
+	struct vtd_guest_reader reader;
+	struct vtd_walk walk;
+	struct vtd_run runs[VTD_RUNS];
+	struct vtd_domain *walked;
+	struct vtd_seen_table new[VTD_NEW_TABLES];
+	unsigned int nr_new;
+	struct vtd_queue queue;
+	struct list_head domains;
+	struct list_head dirty;
+	struct xarray by_did;
+	unsigned int nr_domains;
+	unsigned int nr_recheck;
+	struct kviommu_geometry resv;
+	s64 credits;
+	u32 gsts;
+	bool ccmd;
+	bool iotlb;
+	bool stale;
+	bool check_dids;
+	struct vtd_counters count;
+};
+
+static inline struct vtd_endpoint *
+vtd_endpoint(const struct kviommu_endpoint *ep)
+{
+	return ep->model_priv;
+}
+
+static inline bool vtd_scalable(const struct vtd_view *view)
+{
+	return FIELD_GET(VTD_RTADDR_TTM, view->rtaddr) == VTD_TTM_SCALABLE;
+}
+
+/* reader.c */
+int vtd_guest_reader_init(struct vtd_guest_reader *r, struct kviommu_gmem *g);
+void vtd_guest_reader_exit(struct vtd_guest_reader *r);
+
+const __le64 *vtd_guest_copy(struct vtd_guest_reader *r, unsigned int slot,
+			     const __le64 *page);
+
+/* seen.c */
+void vtd_seen_init(struct vtd_seen *s);
+void vtd_seen_exit(struct vtd_seen *s);
+void vtd_seen_forget(struct vtd_seen *s, u64 first, u64 last);
+bool vtd_seen_check(struct vtd_seen *s, struct vtd_seen_table *n,
+		    const __le64 *page, u64 iova, u64 bits);
+void vtd_seen_add(struct vtd_seen *s, const struct vtd_seen_table *n,
+		  u64 max_mappings);
+
+/* domain.c */
+void vtd_recheck_all(struct kviommu_vtd *vt);
+void vtd_recheck(struct kviommu_vtd *vt, struct vtd_endpoint *ve);
+bool vtd_mark(struct kviommu_vtd *vt, struct vtd_domain *d, u64 first,
+	      u64 last);
+void vtd_mark_all(struct kviommu_vtd *vt);
+void vtd_unmark_all(struct kviommu_vtd *vt);
+bool vtd_drain(struct kviommu_vtd *vt);
+void vtd_endpoint_set(struct kviommu_vtd *vt, struct vtd_endpoint *ve,
+		      enum kviommu_state state);
+int vtd_resv_add(struct kviommu_vtd *vt, const struct kviommu_geometry *geo);
+
+/* queue.c */
+enum vtd_step {
+	VTD_STEP_DONE,		/* a descriptor is done with */
+	VTD_STEP_DRAIN,		/* the next one needs all before it to be done */
+	VTD_STEP_IDLE,		/* there is none, or the queue has stopped */
+};
+
+enum vtd_iqei vtd_decode(const u64 *words, bool wide,
+			 const struct vtd_view *view, struct vtd_inv *inv);
+void vtd_queue_enable(struct kviommu_vtd *vt, bool on);
+enum vtd_step vtd_queue_step(struct kviommu_vtd *vt);
+bool vtd_invalidate(struct kviommu_vtd *vt, const struct vtd_inv *inv);
+
+/* vtd.c */
+void vtd_caps(const struct kviommu *v, u64 *cap, u64 *ecap);
+void vtd_send(struct kviommu_vtd *vt, u32 events);
+void vtd_tell_fault(struct kviommu_vtd *vt, const struct vtd_endpoint *ve,
+		    u8 reason, u64 addr, bool write);
+
+#endif /* KVIOMMU_VTD_H */
