@@ -432,6 +432,7 @@ bool kviommu_work(struct kviommu *v, unsigned int budget, unsigned int *done)
 	mutex_unlock(&v->lock);
 	return more;
 }
+EXPORT_SYMBOL_IF_KUNIT(kviommu_work);
 
 /**
  * kviommu_fault_report() - the host's IOMMU refused an access

@@ -1,0 +1,1161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VT-d model as a whole: a guest that programs the unit, and what its devices
+ * reach through the host's IOMMU then.
+ */
+#include "vtd_guest.h"
+
+#define SID	0x28
+#define SID2	0x30
+#define IOVA	0x40000000ULL
+
+/* A device behind translation, with an empty 4-level table */
+struct machine {
+	struct vtd_guest *g;
+	struct mock_dev *d;
+	u64 root;
+};
+
+static struct machine create(struct kunit *test,
+			     const struct vtd_guest_options *o)
+{
+	struct machine m = { .g = vg_create(test, o) };
+
+	m.d = vg_add_dev(m.g, SID);
+	m.root = vg_page(m.g);
+	return m;
+}
+
+static struct machine create_legacy(struct kunit *test)
+{
+	struct machine m = create(test, NULL);
+
+	vg_translate(m.g, SID, 1, m.root);
+	vg_start(m.g);
+	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d->domain));
+	return m;
+}
+
+static void map(struct machine *m, u64 iova, u64 gpa)
+{
+	vg_map(m->g, m->root, 4, iova, gpa, 12, VG_RW);
+}
+
+static u64 serial(struct mock_dev *d, u64 iova)
+{
+	struct mock_pte *pte = mock_is_paging(d->domain) ?
+			       mock_pte(mock_domain(d->domain), iova) : NULL;
+
+	return pte ? pte->serial : 0;
+}
+
+static enum kviommu_state state(struct mock_dev *d)
+{
+	return kviommu_endpoint_state(d->kdev->ep);
+}
+
+/* ---- capabilities ---- */
+
+static void vtd_capabilities(struct kunit *test)
+{
+	struct vtd_guest *g = vg_create(test, NULL);
+	struct kviommu *v = g->v;
+	u64 cap, ecap;
+
+	cap = vg_read(g, VTD_CAP, 8);
+	ecap = vg_read(g, VTD_ECAP, 8);
+	KUNIT_EXPECT_EQ(test, 0x10, vg_read(g, VTD_VER, 4));
+	/* 48 bits, as without any endpoint; CM, PSI, no RWBF, AFL, PLMR, PHMR */
+	KUNIT_EXPECT_EQ(test, cap & 0xffffff, 0x6f0686);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(VTD_CAP_MAMV, cap), 36);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(VTD_CAP_NFR, cap), 7);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(VTD_CAP_FRO, cap), 0x22);
+	KUNIT_EXPECT_TRUE(test, cap & VTD_CAP_PSI);
+	KUNIT_EXPECT_EQ(test, ecap & (VTD_ECAP_IR | VTD_ECAP_EIM |
+				      VTD_ECAP_PRS | VTD_ECAP_PASID |
+				      VTD_ECAP_SMTS | VTD_ECAP_SSADS), 0);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(VTD_ECAP_IRO, ecap), 0xf);
+
+	mutex_lock(&v->lock);
+	v->vtd.scalable = true;
+	v->frozen.last = GENMASK_ULL(38, 0);
+	v->frozen.page_sizes = PAGE_SIZE;
+	vtd_caps(v, &cap, &ecap);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(VTD_CAP_SAGAW, cap), 2);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(VTD_CAP_MGAW, cap), 38);
+	KUNIT_EXPECT_EQ(test, cap & (VTD_CAP_SSLPS_2M | VTD_CAP_SSLPS_1G |
+				     VTD_CAP_FS1GP | VTD_CAP_FS5LP), 0);
+	KUNIT_EXPECT_EQ(test, ecap & (VTD_ECAP_SMTS | VTD_ECAP_SSTS |
+				      VTD_ECAP_FSTS | VTD_ECAP_NEST),
+			VTD_ECAP_SMTS | VTD_ECAP_SSTS);
+	v->vtd.first_stage = true;
+	vtd_caps(v, &cap, &ecap);
+	KUNIT_EXPECT_FALSE(test, ecap & VTD_ECAP_FSTS);
+	v->frozen.last = GENMASK_ULL(46, 0);
+	v->frozen.page_sizes = SZ_4K | SZ_2M;
+	vtd_caps(v, &cap, &ecap);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(VTD_CAP_SAGAW, cap), 6);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(VTD_CAP_MGAW, cap), 46);
+	KUNIT_EXPECT_EQ(test, cap & (VTD_CAP_SSLPS_2M | VTD_CAP_SSLPS_1G |
+				     VTD_CAP_FS1GP | VTD_CAP_FS5LP),
+			VTD_CAP_SSLPS_2M);
+	KUNIT_EXPECT_TRUE(test, ecap & VTD_ECAP_FSTS);
+	KUNIT_EXPECT_TRUE(test, ecap & VTD_ECAP_NEST);
+	v->frozen.last = U64_MAX >> 1;
+	v->frozen.page_sizes = PAGE_MASK;
+	vtd_caps(v, &cap, &ecap);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(VTD_CAP_SAGAW, cap), 14);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(VTD_CAP_MGAW, cap), 56);
+	KUNIT_EXPECT_EQ(test, FIELD_GET(VTD_CAP_MAMV, cap), 45);
+	KUNIT_EXPECT_EQ(test, cap & (VTD_CAP_SSLPS_2M | VTD_CAP_SSLPS_1G |
+				     VTD_CAP_FS1GP | VTD_CAP_FS5LP),
+			VTD_CAP_SSLPS_2M | VTD_CAP_SSLPS_1G | VTD_CAP_FS1GP |
+			VTD_CAP_FS5LP);
+	KUNIT_EXPECT_TRUE(test, ecap & VTD_ECAP_SC);
+	KUNIT_EXPECT_TRUE(test, ecap & VTD_ECAP_PT);
+	v->frozen.snoop = false;
+	v->vtd.passthrough = false;
+	vtd_caps(v, &cap, &ecap);
+	KUNIT_EXPECT_FALSE(test, ecap & VTD_ECAP_SC);
+	KUNIT_EXPECT_FALSE(test, ecap & VTD_ECAP_PT);
+	mutex_unlock(&v->lock);
+}
+
+/* ---- translation ---- */
+
+static void vtd_off(struct kunit *test)
+{
+	struct machine m = create(test, NULL);
+
+	/* Firmware boots from it. */
+	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
+	vg_translate(m.g, SID, 1, m.root);
+	vg_start(m.g);
+	KUNIT_EXPECT_EQ(test, m.d->hwpt, 0);
+	kviommu_close(&m.g->m->v);
+	m.g->v->boot_bypass = false;
+	mock_open(m.g->m);
+	kviommu_memory(m.g->v, true);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	vg_start(m.g);
+	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d->domain));
+}
+
+static void vtd_pages(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	u64 before;
+
+	map(&m, IOVA, VG_DATA);
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA));
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	/* A neighbour, and a change of the first that is not told of */
+	map(&m, IOVA, VG_DATA + 0x5000);
+	map(&m, IOVA + 0x1000, VG_DATA + 0x1000);
+	before = serial(m.d, IOVA);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA + 0x1000, 0));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + 0x1000,
+					   VG_DATA + 0x1000));
+	KUNIT_EXPECT_EQ(test, serial(m.d, IOVA), before);
+	/* Of another domain */
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 2, IOVA, 0));
+	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 2));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	before = serial(m.d, IOVA + 0x1000);
+	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA + 0x5000));
+	KUNIT_EXPECT_EQ(test, serial(m.d, IOVA + 0x1000), before);
+	/* And away, two pages at once */
+	vg_unmap(m.g, m.root, 4, IOVA, 12);
+	vg_unmap(m.g, m.root, 4, IOVA + 0x1000, 12);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 1));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA + 0x1000));
+	KUNIT_EXPECT_EQ(test, 0, m.g->v->nr_mappings);
+}
+
+/* What is not changed is not touched, whatever is invalidated. */
+static void vtd_hitless(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	struct mock_domain *d = mock_domain(m.d->domain);
+	unsigned int i;
+	u64 last;
+
+	for (i = 0; i < 100; i++)
+		map(&m, IOVA + i * 0x3000, VG_DATA + (i * 7 % 100) * 0x1000);
+	vg_map(m.g, m.root, 4, 0x80000000, 0x400000, 21, VG_RW);
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	KUNIT_EXPECT_EQ(test, 101, m.g->v->nr_mappings);
+	KUNIT_EXPECT_EQ(test, SZ_2M, mock_pte(d, 0x80000000)->size);
+	last = d->serial;
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
+	vg_command(m.g, VTD_GCMD_SRTP, 0);
+	vg_command(m.g, VTD_GCMD_WBF & 0, 0);
+	KUNIT_EXPECT_EQ(test, d->serial, last);
+	KUNIT_EXPECT_PTR_EQ(test, &d->domain, m.d->domain);
+	KUNIT_EXPECT_EQ(test, m.d->attaches, 1);
+	KUNIT_EXPECT_EQ(test, 101, m.g->v->nr_mappings);
+	/* A copy of the root and context tables says the same. */
+	for (i = 0; i < 2; i++) {
+		u64 root = vg_page(m.g), ctx = vg_page(m.g);
+
+		memcpy(vg_word(m.g, ctx),
+		       vg_word(m.g, vg_context(m.g, 0)), 0x1000);
+		m.g->root = root;
+		vg_set(m.g, root, ctx | 1);
+		vg_write(m.g, VTD_RTADDR, root, 8);
+		vg_command(m.g, VTD_GCMD_SRTP, 0);
+	}
+	KUNIT_EXPECT_EQ(test, d->serial, last);
+	KUNIT_EXPECT_EQ(test, m.d->attaches, 1);
+}
+
+/* ---- tables that are known ---- */
+
+/* Tables that did not have to be looked at */
+#define KNOWN(m, what) ({						\
+	u64 before_ = (m)->g->vt->count.tables_same;			\
+									\
+	KUNIT_EXPECT_TRUE(test, what);					\
+	(m)->g->vt->count.tables_same - before_;			\
+})
+
+static void vtd_known_tables(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	u64 *nr = &m.g->v->nr_mappings, link, entry;
+	unsigned int i;
+
+	for (i = 0; i < 4; i++)
+		map(&m, IOVA + i * 0x3000, VG_DATA + i * 0x1000);
+	/* By a page alone nothing is known of the others of a table. */
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
+	KUNIT_EXPECT_EQ(test, 0, KNOWN(&m, vg_flush_domain(m.g, 1)));
+	KUNIT_EXPECT_EQ(test, 4, *nr);
+	KUNIT_EXPECT_EQ(test, 1, KNOWN(&m, vg_flush_domain(m.g, 1)));
+	KUNIT_EXPECT_EQ(test, 1, KNOWN(&m, vg_flush_page(m.g, 1, IOVA, 9)));
+	KUNIT_EXPECT_EQ(test, 4, *nr);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + 0x3000,
+					   VG_DATA + 0x1000));
+
+	/* An entry goes with an invalidation of its own, and comes back. */
+	vg_unmap(m.g, m.root, 4, IOVA, 12);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
+	map(&m, IOVA, VG_DATA);
+	KUNIT_EXPECT_EQ(test, 0, KNOWN(&m, vg_flush_domain(m.g, 1)));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	KUNIT_EXPECT_EQ(test, 1, KNOWN(&m, vg_flush_domain(m.g, 1)));
+	/* One that came alone goes with all. */
+	map(&m, IOVA + 0x100000, VG_DATA);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA + 0x100000, 0));
+	vg_unmap(m.g, m.root, 4, IOVA + 0x100000, 12);
+	KUNIT_EXPECT_EQ(test, 0, KNOWN(&m, vg_flush_domain(m.g, 1)));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA + 0x100000));
+	KUNIT_EXPECT_EQ(test, 1, KNOWN(&m, vg_flush_domain(m.g, 1)));
+
+	/* The table goes, and is back. */
+	link = vg_entry(m.g, m.root, 4, IOVA, 21, 0);
+	entry = le64_to_cpu(*vg_word(m.g, link));
+	vg_set(m.g, link, 0);
+	KUNIT_EXPECT_EQ(test, 0, KNOWN(&m, vg_flush_domain(m.g, 1)));
+	KUNIT_EXPECT_EQ(test, 0, *nr);
+	vg_set(m.g, link, entry);
+	KUNIT_EXPECT_EQ(test, 0, KNOWN(&m, vg_flush_domain(m.g, 1)));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	/* It is at another address too; and with less allowed. */
+	vg_set(m.g, link + 8, entry);
+	KUNIT_EXPECT_EQ(test, 1, KNOWN(&m, vg_flush_domain(m.g, 1)));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + SZ_2M, VG_DATA));
+	KUNIT_EXPECT_EQ(test, 8, *nr);
+	vg_set(m.g, link, entry & ~(u64)KVIOMMU_WRITE);
+	KUNIT_EXPECT_EQ(test, 1, KNOWN(&m, vg_flush_domain(m.g, 1)));
+	KUNIT_EXPECT_EQ(test, IOMMU_READ | IOMMU_CACHE,
+			mock_pte(mock_domain(m.d->domain), IOVA)->prot);
+	KUNIT_EXPECT_EQ(test, 8, *nr);
+}
+
+/* An error in it is told again when it was cleared; marks are set again. */
+static void vtd_unknown_tables(struct kunit *test)
+{
+	struct vtd_guest_options o = { .scalable = true, .first_stage = true };
+	struct machine m = create(test, &o);
+	__le64 *word;
+	u64 addr;
+	u16 sid;
+
+	vg_set_pasid(m.g, SID, 1, 1, m.root, 0);
+	vg_map(m.g, m.root, 4, IOVA, VG_DATA, 12, 7);
+	vg_start(m.g);
+	word = vg_word(m.g, vg_entry(m.g, m.root, 4, IOVA, 12, 0));
+	/* Not known: it was not marked when it was walked. */
+	KUNIT_EXPECT_EQ(test, VG_DATA | 0x67, le64_to_cpu(*word));
+	KUNIT_EXPECT_EQ(test, 0, KNOWN(&m, vg_flush_all(m.g)));
+	KUNIT_EXPECT_EQ(test, 1, KNOWN(&m, vg_flush_all(m.g)));
+	*word = cpu_to_le64(VG_DATA | 7);
+	KUNIT_EXPECT_EQ(test, 0, KNOWN(&m, vg_flush_all(m.g)));
+	KUNIT_EXPECT_EQ(test, VG_DATA | 0x67, le64_to_cpu(*word));
+	KUNIT_EXPECT_EQ(test, 1, KNOWN(&m, vg_flush_all(m.g)));
+	*word = cpu_to_le64(VG_DATA | 7);
+	KUNIT_EXPECT_EQ(test, 0, KNOWN(&m, vg_flush_all(m.g)));
+	KUNIT_EXPECT_EQ(test, VG_DATA | 0x67, le64_to_cpu(*word));
+
+	/* Reserved: nothing is known as long as it is there. */
+	vg_map(m.g, m.root, 4, IOVA + 0x1000, VTD_INTERRUPT_FIRST, 12, 0x67);
+	KUNIT_EXPECT_EQ(test, 0, KNOWN(&m, vg_flush_all(m.g)));
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_INTERRUPT, vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, 0, KNOWN(&m, vg_flush_all(m.g)));
+	KUNIT_EXPECT_EQ(test, 0, vg_fault(m.g, &sid, &addr));
+	vg_unmap(m.g, m.root, 4, IOVA + 0x1000, 12);
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	KUNIT_EXPECT_EQ(test, 1, KNOWN(&m, vg_flush_all(m.g)));
+}
+
+static void vtd_device_scope(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	struct mock_dev *d2 = vg_add_dev(m.g, SID2);
+	u64 root2 = vg_page(m.g);
+
+	/* Not in the tables: blocked, and that is no error. */
+	vg_work(m.g);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(d2));
+	KUNIT_EXPECT_EQ(test, 0, vg_read(m.g, VTD_FSTS, 4));
+	vg_map(m.g, root2, 4, IOVA, VG_DATA + 0x3000, 12, VG_RW);
+	map(&m, IOVA, VG_DATA);
+	vg_translate(m.g, SID2, 2, root2);
+	/* Another device, another function */
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID2 + 1));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(d2));
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID2));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA, VG_DATA + 0x3000));
+	/* It is not this domain's invalidation that brings the first's. */
+	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 2));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA));
+	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+
+	/* By domain: the entry is found with the id that it had. */
+	vg_set_context(m.g, SID2, 0, 0);
+	KUNIT_EXPECT_TRUE(test, vg_desc(m.g, 0x00010021, 0));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA, VG_DATA + 0x3000));
+	KUNIT_EXPECT_TRUE(test, vg_desc(m.g, 0x00020021, 0));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(d2));
+	/* and one that had none with 0 */
+	vg_translate(m.g, SID2, 1, m.root);
+	KUNIT_EXPECT_TRUE(test, vg_desc(m.g, 0x00000021, 0));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA, VG_DATA));
+	/* The same key: the same domain */
+	KUNIT_EXPECT_PTR_EQ(test, d2->domain, m.d->domain);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->nr_domains);
+	/* A function mask: 0x30 to 0x37 */
+	vg_set_context(m.g, SID2, 0, 0);
+	KUNIT_EXPECT_TRUE(test, vg_desc(m.g, 0x0003003700000031, 0));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(d2));
+	KUNIT_EXPECT_EQ(test, 0, vg_read(m.g, VTD_FSTS, 4));
+}
+
+static void vtd_same_did(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	struct mock_dev *d2 = vg_add_dev(m.g, SID2);
+	u64 root2 = vg_page(m.g);
+
+	map(&m, IOVA, VG_DATA);
+	vg_map(m.g, root2, 4, IOVA, VG_DATA + 0x3000, 12, VG_RW);
+	vg_translate(m.g, SID2, 1, root2);
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID2));
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->count.did_conflicts);
+	KUNIT_EXPECT_EQ(test, 2, m.g->vt->nr_domains);
+	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA, VG_DATA + 0x3000));
+	/* Both go one after the other, and that is said only once. */
+	vg_translate(m.g, SID2, 1, m.root);
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID2));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA, VG_DATA));
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->nr_domains);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->count.did_conflicts);
+	/* All endpoints moved to another table at once are no conflict. */
+	vg_translate(m.g, SID, 1, root2);
+	vg_translate(m.g, SID2, 1, root2);
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->count.did_conflicts);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA + 0x3000));
+}
+
+static void vtd_passthrough(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	u64 addr;
+	u16 sid;
+
+	vg_set_context(m.g, SID, VTD_TT_PASSTHROUGH << 2 | 1,
+		       1 << 8 | VTD_AW_48);
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
+	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->nr_domains);
+	vg_translate(m.g, SID, 1, m.root);
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
+	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d->domain));
+	/* Not offered */
+	kviommu_close(m.g->v);
+	m.g->v->vtd.passthrough = false;
+	mock_open(m.g->m);
+	kviommu_memory(m.g->v, true);
+	vg_set_context(m.g, SID, VTD_TT_PASSTHROUGH << 2 | 1,
+		       1 << 8 | VTD_AW_48);
+	vg_start(m.g);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_CTX_INVALID,
+			vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, sid, SID);
+}
+
+static void vtd_modes(struct kunit *test)
+{
+	static const struct vtd_guest_options o = {
+		.scalable = true, .first_stage = true,
+	};
+	struct machine m = create(test, &o);
+	struct vtd_guest *g = m.g;
+	u64 fs = vg_page(g), nested = vg_page(g);
+	const u64 bits = VTD_FS_P | VTD_FS_RW | VTD_FS_US;
+	unsigned int i;
+
+	KUNIT_EXPECT_TRUE(test, vg_read(g, VTD_ECAP, 8) & VTD_ECAP_FSTS);
+	map(&m, IOVA, VG_DATA);
+	vg_map(g, fs, 4, IOVA, VG_DATA + 0x1000, 12, bits);
+	/* Nested: tables are at the same address, data at another one */
+	for (i = 0; i < VG_DATA / VTD_PAGE_SIZE; i++)
+		vg_map(g, m.root, 4, i * VTD_PAGE_SIZE, i * VTD_PAGE_SIZE, 12,
+		       VG_RW);
+	vg_map(g, nested, 4, IOVA, IOVA, 12, bits);
+
+	vg_set_pasid(g, SID, VTD_PGTT_SS, 1, 0, m.root);
+	vg_start(g);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA));
+	vg_unmap(g, m.root, 4, IOVA, 12);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(g, 1, IOVA, 0));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(g, m.d, IOVA));
+	/* Of PASIDs only: nothing of a second stage */
+	map(&m, IOVA, VG_DATA);
+	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x10036, IOVA));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(g, m.d, IOVA));
+
+	vg_set_pasid(g, SID, VTD_PGTT_FS, 2, fs, 0);
+	/* by domain id: the one that it had */
+	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x20007, 0));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(g, m.d, IOVA));
+	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x10017, 0));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA + 0x1000));
+	vg_unmap(g, fs, 4, IOVA, 12);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(g, 2, IOVA, 0));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA + 0x1000));
+	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x20036, IOVA));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(g, m.d, IOVA));
+	vg_map(g, fs, 4, IOVA, VG_DATA + 0x2000, 12, bits);
+	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x20026, 0));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA + 0x2000));
+
+	vg_set_pasid(g, SID, VTD_PGTT_NESTED, 3, nested, m.root);
+	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x37, 0));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA));
+	/* An address of the second stage may be behind any of the first. */
+	vg_map(g, m.root, 4, IOVA, VG_DATA + 0x4000, 12, VG_RW);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(g, 3, IOVA, 0));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA + 0x4000));
+
+	vg_set_pasid(g, SID, VTD_PGTT_PT, 4, 0, 0);
+	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x37, 0));
+	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
+	vg_set(g, vg_pasid_entry(g, SID), 0);
+	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x40017, 0));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	KUNIT_EXPECT_EQ(test, 0, vg_read(g, VTD_FSTS, 4));
+	/* Not present to present: whatever domain it is for */
+	vg_set_pasid(g, SID, VTD_PGTT_SS, 9, 0, m.root);
+	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x90017, 0));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA + 0x4000));
+}
+
+/* ---- off again ---- */
+
+static void vtd_off_quiet(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+
+	map(&m, IOVA, VG_DATA);
+	vg_flush_all(m.g);
+	vg_command(m.g, 0, VTD_GCMD_TE);
+	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->nr_domains);
+	vg_command(m.g, VTD_GCMD_TE, 0);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+}
+
+static void vtd_off_busy(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	u64 before;
+
+	map(&m, IOVA, VG_DATA);
+	vg_flush_all(m.g);
+	before = serial(m.d, IOVA);
+	m.d->bus_master = true;
+	vg_command(m.g, 0, VTD_GCMD_TE);
+	/* A disk that still works finds what it found before. */
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	KUNIT_EXPECT_EQ(test, serial(m.d, IOVA), before);
+	/* Its tables may be anything now. */
+	map(&m, IOVA, VG_DATA + 0x7000);
+	vg_flush_all(m.g);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	m.d->bus_master = false;
+	kviommu_dev_quiet(m.d->kdev, false);
+	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->nr_domains);
+	KUNIT_EXPECT_FALSE(test, m.g->vt->stale);
+
+	/* The next driver comes before it is quiet. */
+	vg_command(m.g, VTD_GCMD_TE, 0);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA + 0x7000));
+	m.d->bus_master = true;
+	vg_command(m.g, 0, VTD_GCMD_TE);
+	map(&m, IOVA, VG_DATA + 0x8000);
+	before = serial(m.d, IOVA);
+	vg_command(m.g, VTD_GCMD_TE, 0);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA + 0x8000));
+	/* and wants it 1:1: not before it is quiet */
+	vg_command(m.g, 0, VTD_GCMD_TE);
+	vg_set_context(m.g, SID, VTD_TT_PASSTHROUGH << 2 | 1,
+		       1 << 8 | VTD_AW_48);
+	vg_command(m.g, VTD_GCMD_TE, 0);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	kviommu_dev_quiet(m.d->kdev, true);
+	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
+}
+
+static void vtd_reset(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+
+	map(&m, IOVA, VG_DATA);
+	vg_flush_all(m.g);
+	m.d->bus_master = true;
+	kviommu_reset(m.g->v);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	KUNIT_EXPECT_EQ(test, 0, vg_read(m.g, VTD_GSTS, 4));
+	KUNIT_EXPECT_EQ(test, 0, vg_read(m.g, VTD_RTADDR, 8));
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->nr_domains);
+	kviommu_dev_quiet(m.d->kdev, true);
+	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
+	vg_start(m.g);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+}
+
+/* ---- faults ---- */
+
+static void vtd_context_faults(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	unsigned int i;
+	u64 addr;
+	u16 sid;
+
+	/* Address width that there is not; told once, until it is mended */
+	vg_set_context(m.g, SID, m.root | 1, 1 << 8 | 7);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	KUNIT_EXPECT_EQ(test, 1, m.g->v->count.faults);
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_CTX_INVALID,
+			vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, sid, SID);
+	KUNIT_EXPECT_EQ(test, addr, 0);
+	vg_translate(m.g, SID, 1, m.root);
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
+	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d->domain));
+	vg_set_context(m.g, SID, m.root | 1 | BIT(4), 1 << 8 | VTD_AW_48);
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_CTX_RSVD,
+			vg_fault(m.g, &sid, &addr));
+	/* FPD */
+	vg_set_context(m.g, SID, m.root | 3, 1 << 8 | 7);
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
+	KUNIT_EXPECT_EQ(test, 0, vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, 1, m.g->v->count.faults_dropped);
+	/* All tables out of memory */
+	vg_write(m.g, VTD_RTADDR, 0xfffff000, 8);
+	vg_command(m.g, VTD_GCMD_SRTP, 0);
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_ROOT_ACCESS,
+			vg_fault(m.g, &sid, &addr));
+	/* A mode that there is not */
+	vg_write(m.g, VTD_RTADDR, m.g->root | VTD_TTM_SCALABLE << 10, 8);
+	vg_command(m.g, VTD_GCMD_SRTP, 0);
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_RTADDR, vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	/* DMA is to be aborted: no fault, and no DMA */
+	vg_write(m.g, VTD_RTADDR, VTD_TTM_ABORT_DMA << 10, 8);
+	vg_command(m.g, VTD_GCMD_SRTP, 0);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	KUNIT_EXPECT_EQ(test, 0, vg_fault(m.g, &sid, &addr));
+}
+
+static void vtd_table_faults(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	unsigned int i;
+	u64 addr;
+	u16 sid;
+
+	map(&m, IOVA, VG_DATA);
+	/* 1 GiB further on, the table is no memory. */
+	vg_map(m.g, m.root, 4, IOVA + SZ_1G, 0xfffff000, 30, VG_RW);
+	vg_set(m.g, (le64_to_cpu(*vg_word(m.g, m.root)) & PAGE_MASK) +
+	       8 * ((IOVA + SZ_1G) >> 30), 0x7ffff000 | 3);
+	for (i = 0; i < 3; i++)
+		KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	KUNIT_EXPECT_EQ(test, 1, m.g->v->count.faults);
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_SS_ACCESS,
+			vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, addr, IOVA + SZ_1G);
+	/* Mended, and the same again */
+	vg_set(m.g, (le64_to_cpu(*vg_word(m.g, m.root)) & PAGE_MASK) +
+	       8 * ((IOVA + SZ_1G) >> 30), 0);
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	KUNIT_EXPECT_EQ(test, 1, m.g->v->count.faults);
+	/* A table that names itself ends, and is what it says. */
+	vg_set(m.g, m.root + 8 * 511, m.root | 3);
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+}
+
+static void vtd_host_faults(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	u64 addr;
+	u16 sid;
+
+	vg_map(m.g, m.root, 4, IOVA, VG_DATA, 12, VG_R);
+	vg_flush_all(m.g);
+	kviommu_fault_report(m.g->v, mock_dev_dev(m.d), IOVA + 0x123, true);
+	vg_work(m.g);
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_WRITE, vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, addr, IOVA);
+	KUNIT_EXPECT_EQ(test, sid, SID);
+	kviommu_fault_report(m.g->v, mock_dev_dev(m.d), 0x123456789abc000,
+			     false);
+	vg_work(m.g);
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_ADDR_WIDTH,
+			vg_fault(m.g, &sid, &addr));
+	kviommu_fault_report(m.g->v, mock_dev_dev(m.d), IOVA + 0x1000, false);
+	vg_work(m.g);
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_READ, vg_fault(m.g, &sid, &addr));
+	/* Not of this unit */
+	kviommu_fault_report(m.g->v, m.g->m->dev, IOVA, false);
+	vg_work(m.g);
+	KUNIT_EXPECT_EQ(test, 0, vg_fault(m.g, &sid, &addr));
+}
+
+/* ---- limits ---- */
+
+static void vtd_quota(struct kunit *test)
+{
+	struct machine m = create(test, NULL);
+	unsigned int i;
+	u64 addr;
+	u16 sid;
+
+	kviommu_close(m.g->v);
+	m.g->v->max_mappings = 20;
+	mock_open(m.g->m);
+	kviommu_memory(m.g->v, true);
+	vg_translate(m.g, SID, 1, m.root);
+	vg_start(m.g);
+	for (i = 0; i < 20; i++)
+		map(&m, IOVA + i * 0x2000, VG_DATA + i * 0x1000);
+	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + 19 * 0x2000,
+					   VG_DATA + 19 * 0x1000));
+	map(&m, IOVA + 0x100000, VG_DATA);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA + 0x100000, 0));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	KUNIT_EXPECT_EQ(test, 0, m.g->v->nr_mappings);
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_SS_ACCESS,
+			vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, addr, IOVA + 0x100000);
+	/* It can't be known from a part of it that all is in order again. */
+	vg_unmap(m.g, m.root, 4, IOVA + 0x100000, 12);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA + 0x100000, 0));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+
+	/* All addresses lead to one page. */
+	for (i = 0; i < 512; i++)
+		vg_set(m.g, m.root + 8 * i, m.root | 3);
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	KUNIT_EXPECT_EQ(test, 0, m.g->v->nr_mappings);
+}
+
+/* Tables that lead through themselves, and nowhere */
+static void vtd_endless(struct kunit *test)
+{
+	struct machine m = create(test, NULL);
+	u64 t3, t2, t1;
+	unsigned int i;
+
+	kviommu_close(m.g->v);
+	m.g->v->max_mappings = 100;
+	mock_open(m.g->m);
+	kviommu_memory(m.g->v, true);
+	t3 = vg_page(m.g);
+	t2 = vg_page(m.g);
+	t1 = vg_page(m.g);
+	for (i = 0; i < 512; i++) {
+		vg_set(m.g, m.root + 8 * i, t3 | 3);
+		vg_set(m.g, t3 + 8 * i, t2 | 3);
+		vg_set(m.g, t2 + 8 * i, t1 | 3);
+	}
+	vg_translate(m.g, SID, 1, m.root);
+	vg_start(m.g);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->count.failed);
+	/* More entries than a quota's worth of them, but not many more */
+	KUNIT_EXPECT_LT(test, m.g->vt->count.entries, 200 * 512);
+}
+
+static void vtd_budget(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	unsigned int i, done = 0, rounds = 0;
+
+	/* Each page of the table counts. */
+	for (i = 0; i < 200; i++)
+		map(&m, IOVA + i * (u64)SZ_2M, VG_DATA + i * 0x1000);
+	m.g->v->batch = 1;
+	m.g->v->worker.dead = false;
+	KUNIT_EXPECT_FALSE(test, vg_flush_domain(m.g, 1));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	KUNIT_EXPECT_FALSE(test, vg_reaches(m.g, m.d, IOVA + 199 * (u64)SZ_2M,
+					    VG_DATA + 199 * 0x1000));
+	while (kviommu_work(m.g->v, 1, &done))
+		rounds++;
+	KUNIT_EXPECT_GT(test, rounds, 20);
+	KUNIT_EXPECT_GE(test, done, rounds);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(*(__le32 *)vg_word(m.g, m.g->status)),
+			m.g->waits);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + 199 * (u64)SZ_2M,
+					   VG_DATA + 199 * 0x1000));
+	/* A command is complete when its bit says so. */
+	vg_write(m.g, VTD_GCMD, VTD_GCMD_TE | VTD_GCMD_QIE | VTD_GCMD_SRTP, 4);
+	KUNIT_EXPECT_FALSE(test, vg_read(m.g, VTD_GSTS, 4) & VTD_GCMD_SRTP);
+	/* The queue waits for it. */
+	KUNIT_EXPECT_FALSE(test, vg_wait(m.g));
+	vg_work(m.g);
+	KUNIT_EXPECT_TRUE(test, vg_read(m.g, VTD_GSTS, 4) & VTD_GCMD_SRTP);
+	KUNIT_EXPECT_EQ(test, le32_to_cpu(*(__le32 *)vg_word(m.g, m.g->status)),
+			m.g->waits);
+	/* A device moves when its new domain is complete. */
+	vg_translate(m.g, SID, 2, m.root);
+	i = m.d->attaches;
+	KUNIT_EXPECT_FALSE(test, vg_flush_device(m.g, SID));
+	KUNIT_EXPECT_EQ(test, m.d->attaches, i);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	vg_work(m.g);
+	KUNIT_EXPECT_EQ(test, m.d->attaches, i + 1);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->nr_domains);
+	/* Translation goes off in the middle of it. */
+	vg_translate(m.g, SID, 3, m.root);
+	KUNIT_EXPECT_FALSE(test, vg_flush_device(m.g, SID));
+	vg_command(m.g, 0, VTD_GCMD_TE);
+	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->nr_domains);
+}
+
+/* ---- groups, hosts ---- */
+
+static void vtd_group(struct kunit *test)
+{
+	struct machine m = { .g = vg_create(test, NULL) };
+	struct mock_dev *d2;
+	u64 root2;
+
+	m.d = mock_add_dev(m.g->m, 0, NULL);
+	d2 = mock_add_dev(m.g->m, 0, m.d);
+	vg_plug(m.g, m.d, SID);
+	vg_plug(m.g, d2, SID2);
+	m.root = vg_page(m.g);
+	root2 = vg_page(m.g);
+	vg_translate(m.g, SID, 1, m.root);
+	vg_start(m.g);
+	/* It goes with the one that the guest translates, */
+	KUNIT_EXPECT_EQ(test, KVIOMMU_TRANSLATED, state(m.d));
+	KUNIT_EXPECT_EQ(test, KVIOMMU_TRANSLATED, state(d2));
+	/* and none of both if it wants them to be apart. */
+	vg_translate(m.g, SID2, 2, root2);
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID2));
+	KUNIT_EXPECT_EQ(test, KVIOMMU_BLOCKED, state(m.d));
+	vg_translate(m.g, SID, 2, root2);
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
+	KUNIT_EXPECT_EQ(test, KVIOMMU_TRANSLATED, state(m.d));
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->nr_domains);
+	/* Passed through is apart, too. */
+	vg_set_context(m.g, SID, VTD_TT_PASSTHROUGH << 2 | 1,
+		       1 << 8 | VTD_AW_48);
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
+	KUNIT_EXPECT_EQ(test, KVIOMMU_BLOCKED, state(m.d));
+	vg_set_context(m.g, SID2, 0, 0);
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID2));
+	KUNIT_EXPECT_EQ(test, KVIOMMU_BYPASS, state(m.d));
+}
+
+static void vtd_reserved(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	struct mock_dev *d2;
+
+	map(&m, IOVA, VG_DATA);
+	map(&m, IOVA + 0x1000, VG_DATA + 0x1000);
+	map(&m, IOVA + 0x2000, VG_DATA + 0x2000);
+	vg_translate(m.g, SID2, 1, m.root);
+	vg_flush_all(m.g);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + 0x1000,
+					   VG_DATA + 0x1000));
+	/* Plugged in later, and its host keeps an address for itself */
+	d2 = mock_add_dev(m.g->m, 0, NULL);
+	mock_add_resv(d2, IOVA + 0x1000, 0x1000, IOMMU_RESV_RESERVED);
+	vg_plug(m.g, d2, SID2);
+	vg_work(m.g);
+	KUNIT_EXPECT_PTR_EQ(test, d2->domain, m.d->domain);
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, d2, IOVA + 0x1000));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA, VG_DATA));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA + 0x2000,
+					   VG_DATA + 0x2000));
+	vg_flush_all(m.g);
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, d2, IOVA + 0x1000));
+}
+
+static void vtd_host_fails(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	u64 addr;
+	u16 sid;
+
+	map(&m, IOVA, VG_DATA);
+	m.g->m->fail_map = 1;
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_SS_ACCESS,
+			vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	/* It has no domain to give. */
+	vg_translate(m.g, SID, 2, m.root);
+	m.d->fail_attach = 1;
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_CTX_INVALID,
+			vg_fault(m.g, &sid, &addr));
+	/* An unmap that does not happen */
+	kviommu_dev_quiet(m.d->kdev, true);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	vg_unmap(m.g, m.root, 4, IOVA, 12);
+	m.g->m->short_unmap = true;
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 2, IOVA, 0));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+}
+
+/* What is no guest memory is not reached, and all else is. */
+static void vtd_memory(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+
+	map(&m, IOVA, VG_DATA);
+	map(&m, IOVA + 0x1000, VG_END);
+	map(&m, IOVA + 0x2000, VG_DATA + 0x2000);
+	vg_map(m.g, m.root, 4, 0x80000000, 0x600000, 21, VG_RW);
+	mock_mem_hole(m.g->m, 0x600000 + 0x5000, 0x1000, true);
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA + 0x1000));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + 0x2000,
+					   VG_DATA + 0x2000));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, 0x80004000, 0x604000));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, 0x80005000));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, 0x801ff000, 0x7ff000));
+	KUNIT_EXPECT_EQ(test, 0, vg_read(m.g, VTD_FSTS, 4));
+	/* It comes. */
+	mock_mem_hole(m.g->m, 0x600000 + 0x5000, 0x1000, false);
+	kviommu_refill_all(m.g->v, UINT_MAX);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, 0x80005000, 0x605000));
+	mock_mem_gone(m.g->m, VG_DATA, 0x1000);
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA));
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA));
+}
+
+/* ---- registers ---- */
+
+static void vtd_register_invalidation(struct kunit *test)
+{
+	struct machine m = create(test, NULL);
+	struct vtd_guest *g = m.g;
+
+	vg_write(g, VTD_RTADDR, g->root, 8);
+	vg_command(g, VTD_GCMD_SRTP, 0);
+	vg_command(g, VTD_GCMD_TE, 0);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	vg_translate(g, SID, 1, m.root);
+	/* Device, by halves */
+	vg_write(g, VTD_CCMD, (u64)SID << 16, 4);
+	vg_write(g, VTD_CCMD + 4, 0xe0000000, 4);
+	KUNIT_EXPECT_EQ(test, 0x7800000000280000, vg_read(g, VTD_CCMD, 8));
+	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d->domain));
+	map(&m, IOVA, VG_DATA);
+	vg_write(g, VTD_REG_IVA, IOVA, 8);
+	vg_write(g, VTD_REG_IOTLB, 0xb000000200000000, 8);
+	KUNIT_EXPECT_EQ(test, 0x3600000200000000, vg_read(g, VTD_REG_IOTLB, 8));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(g, m.d, IOVA));
+	vg_write(g, VTD_REG_IOTLB, 0xb000000100000000, 8);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA));
+	vg_unmap(g, m.root, 4, IOVA, 12);
+	vg_write(g, VTD_REG_IOTLB, 0xa000000100000000, 8);
+	KUNIT_EXPECT_EQ(test, 0x2400000100000000, vg_read(g, VTD_REG_IOTLB, 8));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(g, m.d, IOVA));
+	map(&m, IOVA, VG_DATA);
+	vg_write(g, VTD_REG_IOTLB, 0x9000000000000000, 8);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA));
+	/* Refused: no such granularity, too many pages */
+	vg_write(g, VTD_REG_IOTLB, 0x8000000000000000, 8);
+	KUNIT_EXPECT_EQ(test, 0, vg_read(g, VTD_REG_IOTLB, 8));
+	vg_write(g, VTD_REG_IVA, 0x3f, 8);
+	vg_write(g, VTD_REG_IOTLB, 0xb000000100000000, 8);
+	KUNIT_EXPECT_EQ(test, 0x3000000100000000, vg_read(g, VTD_REG_IOTLB, 8));
+	vg_write(g, VTD_CCMD, 0x8000000000000000, 8);
+	KUNIT_EXPECT_EQ(test, 0, vg_read(g, VTD_CCMD, 8));
+	/* With the queue on */
+	vg_command(g, VTD_GCMD_QIE, 0);
+	vg_write(g, VTD_CCMD, 0xa000000000000000, 8);
+	KUNIT_EXPECT_EQ(test, 0x2000000000000000, vg_read(g, VTD_CCMD, 8));
+}
+
+static void vtd_commands(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	struct vtd_guest *g = m.g;
+	u32 on = VTD_GCMD_TE | VTD_GCMD_QIE | VTD_GCMD_SRTP;
+
+	KUNIT_EXPECT_EQ(test, on, vg_read(g, VTD_GSTS, 4));
+	vg_write(g, VTD_IRTA, 0x123456789000 | 0x80f, 8);
+	vg_command(g, VTD_GCMD_SIRTP, 0);
+	vg_command(g, VTD_GCMD_IRE, 0);
+	vg_command(g, VTD_GCMD_CFI, 0);
+	vg_command(g, 0, VTD_GCMD_IRE);
+	vg_command(g, 0, VTD_GCMD_CFI);
+	KUNIT_EXPECT_EQ(test, on | VTD_GCMD_SIRTP, vg_read(g, VTD_GSTS, 4));
+	KUNIT_EXPECT_EQ(test, 0x12345678980f, vg_read(g, VTD_IRTA, 8));
+	/* Without a meaning here */
+	vg_write(g, VTD_GCMD, VTD_GCMD_TE | VTD_GCMD_QIE | VTD_GCMD_WBF, 4);
+	vg_write(g, VTD_GCMD, VTD_GCMD_TE | VTD_GCMD_QIE | VTD_GCMD_SFL |
+		 VTD_GCMD_EAFL, 4);
+	KUNIT_EXPECT_EQ(test, on | VTD_GCMD_SIRTP, vg_read(g, VTD_GSTS, 4));
+	/* One that writes back all that it has read */
+	vg_write(g, VTD_GCMD, vg_read(g, VTD_GSTS, 4), 4);
+	KUNIT_EXPECT_EQ(test, on | VTD_GCMD_SIRTP, vg_read(g, VTD_GSTS, 4));
+	KUNIT_EXPECT_EQ(test, m.d->attaches, 1);
+	/* The root pointer counts from SRTP on. */
+	vg_write(g, VTD_RTADDR, 0, 8);
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(g));
+	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d->domain));
+	vg_command(g, VTD_GCMD_SRTP, 0);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+}
+
+static void vtd_life(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	char name[32];
+
+	map(&m, IOVA, VG_DATA);
+	vg_flush_all(m.g);
+	/* Closed, and opened again: it is where the tables say. */
+	kviommu_dev_detach(m.d->kdev);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	KUNIT_ASSERT_EQ(test, 0, mock_attach(m.d, VG_PT));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	kviommu_dev_unbind(m.d->kdev);
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->nr_domains);
+	mock_bind(m.d);
+	KUNIT_ASSERT_EQ(test, 0, mock_attach(m.d, VG_PT));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	vg_work(m.g);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	/* Unplugged with something left to do */
+	m.g->v->batch = 1;
+	m.g->v->worker.dead = false;
+	strscpy(name, dev_name(mock_dev_dev(m.d)));
+	kviommu_dev_unbind(m.d->kdev);
+	mock_bind(m.d);
+	KUNIT_ASSERT_EQ(test, 0, mock_attach(m.d, VG_PT));
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->nr_recheck);
+	kviommu_dev_unbind(m.d->kdev);
+	KUNIT_EXPECT_EQ(test, 0, kviommu_unassign(m.g->v, name));
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->nr_recheck);
+	vg_work(m.g);
+	KUNIT_EXPECT_EQ(test, 0, kviommu_assign(m.g->v, name, SID));
+	/* Guest memory goes and comes, as a whole. */
+	mock_bind(m.d);
+	KUNIT_ASSERT_EQ(test, 0, mock_attach(m.d, VG_PT));
+	vg_work(m.g);
+	kviommu_memory(m.g->v, false);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	kviommu_memory(m.g->v, true);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+}
+
+/* ---- random ---- */
+
+#define PAGES	64
+
+static const struct config {
+	const char *name;
+	struct vtd_guest_options o;
+} configs[] = {
+	{ "legacy", { MOCK_CONTIGUOUS } },
+	{ "legacy, on demand", { MOCK_RUNS, .demand = true } },
+	{ "second stage", { MOCK_SCATTERED, .scalable = true } },
+	{ "first stage", { MOCK_SCATTERED, .scalable = true,
+			   .first_stage = true } },
+	{ "first stage, on demand", { MOCK_RUNS, .demand = true,
+				      .scalable = true, .first_stage = true } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(config, configs, name);
+
+/* Two domains change at random; each invalidation is for what it says. */
+static void vtd_random(struct kunit *test)
+{
+	const struct config *c = test->param_value;
+	struct machine m = create(test, &c->o);
+	struct vtd_guest *g = m.g;
+	struct mock_dev *d[2] = { m.d, vg_add_dev(g, SID2) };
+	u64 root[2] = { m.root, vg_page(g) };
+	static u64 table[2][PAGES], seen[2][PAGES];
+	bool fs = c->o.first_stage;
+	u64 bits = fs ? VTD_FS_P | VTD_FS_RW | VTD_FS_US : VG_RW;
+	unsigned int round, i, k, n, first;
+	struct rnd_state rnd;
+
+	memset(table, 0, sizeof(table));
+	memset(seen, 0, sizeof(seen));
+	mock_seed(test, &rnd, c - configs);
+	for (k = 0; k < 2; k++) {
+		u16 sid = k ? SID2 : SID;
+
+		if (fs)
+			vg_set_pasid(g, sid, VTD_PGTT_FS, k + 1, root[k], 0);
+		else if (c->o.scalable)
+			vg_set_pasid(g, sid, VTD_PGTT_SS, k + 1, 0, root[k]);
+		else
+			vg_translate(g, sid, k + 1, root[k]);
+	}
+	vg_start(g);
+	for (round = 0; round < 300; round++) {
+		for (n = mock_below(&rnd, 6); n; n--) {
+			k = mock_below(&rnd, 2);
+			i = mock_below(&rnd, PAGES);
+			table[k][i] = mock_below(&rnd, 3) ?
+				VG_DATA + mock_below(&rnd, 500) * 0x1000 : 0;
+			if (table[k][i])
+				vg_map(g, root[k], 4, IOVA + i * 0x1000,
+				       table[k][i], 12, bits);
+			else
+				vg_unmap(g, root[k], 4, IOVA + i * 0x1000, 12);
+		}
+		k = mock_below(&rnd, 2);
+		first = 0;
+		n = PAGES;
+		switch (mock_below(&rnd, 4)) {
+		case 0:
+			KUNIT_EXPECT_TRUE(test, vg_flush_all(g));
+			memcpy(seen, table, sizeof(seen));
+			break;
+		case 1:
+			KUNIT_EXPECT_TRUE(test, vg_flush_domain(g, k + 1));
+			break;
+		default:
+			i = mock_below(&rnd, 5);
+			n = 1 << i;
+			first = mock_below(&rnd, PAGES) & ~(n - 1);
+			if (fs)
+				KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x36 |
+					(k + 1) << 16, (IOVA + first * 0x1000) | i));
+			else
+				KUNIT_EXPECT_TRUE(test,
+						  vg_flush_page(g, k + 1,
+								IOVA + first * 0x1000, i));
+		}
+		memcpy(&seen[k][first], &table[k][first], n * 8);
+		for (k = 0; k < 2; k++) {
+			for (i = 0; i < PAGES; i++) {
+				u64 iova = IOVA + i * 0x1000;
+
+				if (seen[k][i] ?
+				    vg_reaches(g, d[k], iova, seen[k][i]) :
+				    vg_nothing(g, d[k], iova))
+					continue;
+				KUNIT_FAIL(test, "round %u: IOVA 0x%llx of %u is not 0x%llx",
+					   round, iova, k, seen[k][i]);
+				return;
+			}
+		}
+	}
+}
+
+static struct kunit_case cases[] = {
+	KUNIT_CASE(vtd_capabilities),
+	KUNIT_CASE(vtd_off),
+	KUNIT_CASE(vtd_pages),
+	KUNIT_CASE(vtd_hitless),
+	KUNIT_CASE(vtd_known_tables),
+	KUNIT_CASE(vtd_unknown_tables),
+	KUNIT_CASE(vtd_device_scope),
+	KUNIT_CASE(vtd_same_did),
+	KUNIT_CASE(vtd_passthrough),
+	KUNIT_CASE(vtd_modes),
+	KUNIT_CASE(vtd_off_quiet),
+	KUNIT_CASE(vtd_off_busy),
+	KUNIT_CASE(vtd_reset),
+	KUNIT_CASE(vtd_context_faults),
+	KUNIT_CASE(vtd_table_faults),
+	KUNIT_CASE(vtd_host_faults),
+	KUNIT_CASE(vtd_quota),
+	KUNIT_CASE(vtd_endless),
+	KUNIT_CASE(vtd_budget),
+	KUNIT_CASE(vtd_group),
+	KUNIT_CASE(vtd_reserved),
+	KUNIT_CASE(vtd_host_fails),
+	KUNIT_CASE(vtd_memory),
+	KUNIT_CASE(vtd_register_invalidation),
+	KUNIT_CASE(vtd_commands),
+	KUNIT_CASE(vtd_life),
+	KUNIT_CASE_PARAM(vtd_random, config_gen_params),
+	{}
+};
+
+static struct kunit_suite suite = {
+	.name = "kviommu_vtd",
+	.exit = vg_exit,
+	.test_cases = cases,
+};
+
+kunit_test_suite(suite);
