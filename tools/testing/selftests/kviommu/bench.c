@@ -409,7 +409,7 @@ int main(int argc, char **argv)
 		pci_set_driver(bdf[0], NULL);
 		bare(module, bdf[0]);
 	}
-	rc = host_setup(&host, 1);
+	rc = host_setup(&host, KVIOMMU_VIRTIO, 1);
 	if (rc)
 		die("%s", host.why);
 	if (mdev_set(&host.mdev, "poll_us", "0") ||

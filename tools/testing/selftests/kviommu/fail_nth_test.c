@@ -150,7 +150,7 @@ FAIL_NTH(remove)
 {
 	struct mdev mdev = { "" };
 
-	SWEEP(self, mdev_create(&mdev), mdev_remove(&mdev),
+	SWEEP(self, mdev_create(&mdev, KVIOMMU_VIRTIO), mdev_remove(&mdev),
 	      mdev_remove(&mdev));
 }
 

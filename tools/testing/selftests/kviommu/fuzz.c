@@ -410,9 +410,9 @@ int main(int argc, char **argv)
 	ksft_set_plan(1);
 	ksft_print_msg("fuzz for %u s, seed 0x%llx\n", seconds,
 		       (unsigned long long)f.rng.state);
-	rc = host_setup(&f.host, 2);
+	rc = host_setup(&f.host, KVIOMMU_VIRTIO, 2);
 	if (rc == -ENODEV)
-		rc = host_setup(&f.host, 1);
+		rc = host_setup(&f.host, KVIOMMU_VIRTIO, 1);
 	if (rc == -ENODEV)
 		ksft_exit_skip("%s\n", f.host.why);
 	if (rc)

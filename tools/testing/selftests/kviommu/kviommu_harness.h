@@ -12,8 +12,9 @@
 #define TEST_TIMEOUT_DEFAULT 300
 
 /* In FIXTURE_SETUP: the modules, n edu devices, and a vIOMMU with them */
-#define SETUP_HOST(host, n) do {					\
-	int setup_rc = host_setup(host, n);				\
+#define SETUP_HOST(host, n)	SETUP_HOST_TYPE(host, KVIOMMU_VIRTIO, n)
+#define SETUP_HOST_TYPE(host, type, n) do {				\
+	int setup_rc = host_setup(host, type, n);			\
 									\
 	if (setup_rc == -ENODEV)					\
 		SKIP(return, "%s", (host)->why);			\

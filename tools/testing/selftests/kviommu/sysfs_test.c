@@ -298,7 +298,7 @@ TEST_F(sysfs, two_claim_one)
 {
 	const char *bdf = self->host.bdf[0];
 
-	ASSERT_EQ(0, mdev_create(&self->other));
+	ASSERT_EQ(0, mdev_create(&self->other, KVIOMMU_VIRTIO));
 	EXPECT_EQ(-EBUSY, mdev_assign(&self->other, bdf, "0x28"));
 	/* Not ours to give away either */
 	EXPECT_EQ(-ENODEV, mdev_unassign(&self->other, bdf));
@@ -404,7 +404,7 @@ TEST_F(sysfs, group_partly_elsewhere)
 	mdev_unassign(&self->host.mdev, self->host.bdf[0]);
 	ASSERT_EQ(0, pci_set_driver(bdf[a], KVIOMMU_DRIVER));
 	ASSERT_EQ(0, pci_set_driver(bdf[b], KVIOMMU_DRIVER));
-	ASSERT_EQ(0, mdev_create(&self->other));
+	ASSERT_EQ(0, mdev_create(&self->other, KVIOMMU_VIRTIO));
 	ASSERT_EQ(0, mdev_assign(&self->other, bdf[a], "0x28"));
 	EXPECT_EQ(-EBUSY, mdev_assign(&self->host.mdev, bdf[b], "0x28"));
 	EXPECT_EQ(0, mdev_assign(&self->other, bdf[b], "0x30"));
@@ -422,8 +422,8 @@ TEST_F(sysfs, create_misuse)
 {
 	char path[512];
 
-	EXPECT_EQ(-EEXIST, mdev_create_uuid(self->host.mdev.uuid));
-	EXPECT_EQ(-EINVAL, mdev_create_uuid("not-a-uuid"));
+	EXPECT_EQ(-EEXIST, mdev_create_uuid(KVIOMMU_VIRTIO, self->host.mdev.uuid));
+	EXPECT_EQ(-EINVAL, mdev_create_uuid(KVIOMMU_VIRTIO, "not-a-uuid"));
 	mdev_dir(&self->host.mdev, path, sizeof(path));
 	EXPECT_EQ(true, path_exists(path));
 }

@@ -108,19 +108,22 @@ int pci_set_driver(const char *bdf, const char *driver)
 
 bool kviommu_available(void)
 {
-	if (path_exists(KVIOMMU_TYPE) &&
+	if (path_exists(KVIOMMU_PARENT) &&
 	    path_exists("/sys/bus/pci/drivers/" KVIOMMU_DRIVER))
 		return true;
 	return !system("modprobe -q " KVIOMMU_DRIVER) &&
-	       path_exists(KVIOMMU_TYPE);
+	       path_exists(KVIOMMU_PARENT);
 }
 
-int mdev_create_uuid(const char *uuid)
+int mdev_create_uuid(const char *type, const char *uuid)
 {
-	return file_write(KVIOMMU_TYPE "/create", uuid);
+	char path[512];
+
+	snprintf(path, sizeof(path), KVIOMMU_TYPES "%s/create", type);
+	return file_write(path, uuid);
 }
 
-int mdev_create(struct mdev *mdev)
+int mdev_create(struct mdev *mdev, const char *type)
 {
 	char uuid[64];
 	int rc;
@@ -131,7 +134,7 @@ int mdev_create(struct mdev *mdev)
 		return rc;
 	uuid[UUID_LEN - 1] = '\0';
 	memcpy(uuid, TEST_UUID_PREFIX, strlen(TEST_UUID_PREFIX));
-	rc = mdev_create_uuid(uuid);
+	rc = mdev_create_uuid(type, uuid);
 	if (!rc)
 		strcpy(mdev->uuid, uuid);
 	return rc;

@@ -6,7 +6,9 @@
 #include "util.h"
 
 #define KVIOMMU_PARENT	"/sys/class/mdev_bus/kviommu"
-#define KVIOMMU_TYPE	KVIOMMU_PARENT "/mdev_supported_types/kviommu-virtio"
+#define KVIOMMU_TYPES	KVIOMMU_PARENT "/mdev_supported_types/"
+#define KVIOMMU_VIRTIO	"kviommu-virtio"
+#define KVIOMMU_VTD	"kviommu-vtd"
 #define KVIOMMU_DRIVER	"kviommu_vfio_pci"
 #define KVIOMMU_DEBUGFS	"/sys/kernel/debug/kviommu"
 
@@ -31,9 +33,9 @@ struct mdev {
 
 /* Tests take random UUIDs that start so ("kvio"), to know theirs again */
 #define TEST_UUID_PREFIX	"6b76696f-"
-int mdev_create(struct mdev *mdev);
+int mdev_create(struct mdev *mdev, const char *type);
 void mdev_remove_stale(void);			/* what a killed test left */
-int mdev_create_uuid(const char *uuid);
+int mdev_create_uuid(const char *type, const char *uuid);
 int mdev_remove(struct mdev *mdev);
 void mdev_dir(const struct mdev *mdev, char *buf, size_t size);
 int mdev_set(const struct mdev *mdev, const char *attr, const char *value);

@@ -36,11 +36,12 @@ static int fail(struct host *host, int rc, const char *fmt, ...)
 
 static bool splat_before;
 
-int host_setup(struct host *host, int endpoints)
+int host_setup(struct host *host, const char *type, int endpoints)
 {
 	int i, rc;
 
 	memset(host, 0, sizeof(*host));
+	host->type = type;
 	splat_before = kernel_tainted_by_splat();
 	if (!kviommu_available())
 		return fail(host, -ENODEV, "the kviommu modules are not loaded");
@@ -57,7 +58,7 @@ int host_setup(struct host *host, int endpoints)
 				    ": %s", host->bdf[i], strerror(-rc));
 	}
 	mdev_remove_stale();
-	rc = mdev_create(&host->mdev);
+	rc = mdev_create(&host->mdev, type);
 	if (rc)
 		return fail(host, rc, "mdev create: %s", strerror(-rc));
 	for (i = 0; i < endpoints; i++) {
@@ -86,7 +87,8 @@ int host_split(struct host *from, struct host *to)
 	if (rc)
 		return rc;
 	from->endpoints--;
-	rc = mdev_create(&to->mdev);
+	to->type = from->type;
+	rc = mdev_create(&to->mdev, to->type);
 	if (rc)
 		return rc;
 	strcpy(to->bdf[0], from->bdf[last]);

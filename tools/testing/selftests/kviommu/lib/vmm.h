@@ -32,6 +32,7 @@
 
 /* What the administrator has prepared; outlives VMMs */
 struct host {
+	const char *type;	/* of mdev */
 	struct mdev mdev;
 	char bdf[MAX_ENDPOINTS][BDF_LEN];
 	int endpoints;		/* assigned */
@@ -39,7 +40,7 @@ struct host {
 };
 
 /* -ENODEV: this machine has not got what the test needs, see why */
-int host_setup(struct host *host, int endpoints);
+int host_setup(struct host *host, const char *type, int endpoints);
 /* One vIOMMU more, with the from's last endpoint as its first */
 int host_split(struct host *from, struct host *to);
 void host_teardown(struct host *host);
