@@ -14,8 +14,9 @@
 #include <unistd.h>
 
 #include "lib/vmm.h"
+#include "lib/vtd.h"
 
-#define MAX_ROWS	32
+#define MAX_ROWS	64
 #define FAR_IOVA	0x100000000ULL
 /* The long-lived mappings start so many pages behind FAR_IOVA */
 #define FILL_PAGE	(1ULL << 19)
@@ -308,6 +309,165 @@ static void with_alive(u64 limit)
 	kick_and_collect(1);
 }
 
+/* ---- VT-d ---- */
+
+static struct vtd vtd;
+static u64 vtd_table;
+static enum vtd_mode vtd_mode;
+
+/* Instructions of a register write that has all of a descriptor done */
+static u64 invalidate(u64 word0, u64 word1)
+{
+	u32 *status = (u32 *)vtd_ptr(&vtd, vtd.status);
+	u64 start;
+
+	vtd.waits++;
+	vtd_put(&vtd, word0, word1);
+	vtd_put(&vtd, VTD_D_WAIT(vtd.waits), vtd.status);
+	start = now_ns();
+	vtd_ring(&vtd);
+	while (__atomic_load_n(status, __ATOMIC_ACQUIRE) != vtd.waits)
+		if (vtd_read(&vtd, VTD_FSTS, 4) & VTD_FSTS_IQE)
+			die("the invalidation queue stopped");
+	return now_ns() - start;
+}
+
+static u64 invalidate_page(u64 iova)
+{
+	return invalidate(vtd_is_first(vtd_mode) ?
+			  VTD_D_PIOTLB(VTD_PAGE, DOMAIN) :
+			  VTD_D_IOTLB(VTD_PAGE, DOMAIN), iova);
+}
+
+/* A page comes, stays and goes, in a table that has others beside it */
+static void vtd_pages(const char *mode)
+{
+	const unsigned int rounds = 200;
+	u64 add_ns = 0, same_ns = 0, remove_ns = 0;
+	char name[3][64];
+	unsigned int i;
+
+	for (i = 0; i <= rounds; i++) {
+		u64 iova = FAR_IOVA + (300 + i % 100 * 2) * PAGE;
+
+		if (i == 1)
+			add_ns = same_ns = remove_ns = 0;
+		vtd_map(&vtd, vtd_table, iova, DATA_GPA + i % 7 * PAGE, 12,
+			vtd_rw(vtd_mode));
+		add_ns += invalidate_page(iova);
+		same_ns += invalidate_page(iova);
+		vtd_unmap(&vtd, vtd_table, iova, 12);
+		remove_ns += invalidate_page(iova);
+	}
+	snprintf(name[0], sizeof(name[0]), "vtd_%s_page_comes", mode);
+	snprintf(name[1], sizeof(name[1]), "vtd_%s_page_stays", mode);
+	snprintf(name[2], sizeof(name[2]), "vtd_%s_page_goes", mode);
+	add(strdup(name[0]), (double)add_ns / rounds, "instructions",
+	    "ioctl_pair", 0);
+	add(strdup(name[1]), (double)same_ns / rounds, "instructions",
+	    "ioctl_pair", 0);
+	add(strdup(name[2]), (double)remove_ns / rounds, "instructions",
+	    "ioctl_pair", 0);
+}
+
+/* n leaves, in order or not; the same tables again and again for 2 MiB each */
+static void vtd_fill(u64 n, bool shuffle)
+{
+	/* Linux sets accessed and dirty itself */
+	u64 bits = vtd_rw(vtd_mode) | (vtd_is_first(vtd_mode) ? 3 << 5 : 0);
+	u64 tables[4], i, k;
+
+	for (k = 0; k < 4; k++) {
+		tables[k] = vtd_page(&vtd);
+		for (i = 0; i < 512; i++)
+			vtd_ptr(&vtd, tables[k])[i] = bits |
+				(RAM_GPA + (4 + 2 * k) * MiB +
+				 (shuffle ? i * 37 % 512 : i) * PAGE);
+	}
+	for (i = 0; i < n / 512; i++)
+		*vtd_ptr(&vtd, vtd_entry(&vtd, vtd_table,
+					 2 * FAR_IOVA + i * 2 * MiB, 21, 7)) =
+			tables[i % 4] | vtd_rw(vtd_mode);
+}
+
+static void vtd_leaves(const char *mode, u64 limit, bool shuffle)
+{
+	static const struct {
+		u64 n;
+		const char *name;
+	} levels[] = {
+		{ 1024, "1e3" }, { 100352, "1e5" }, { 999936, "1e6" },
+	};
+	u64 used = vtd.used;
+	char name[64];
+	struct row *row;
+	size_t i;
+
+	for (i = 0; i < sizeof(levels) / sizeof(*levels); i++) {
+		u64 n = levels[i].n, ns;
+		long long mapped, unmapped;
+
+		if (n > limit)
+			break;
+		vtd_fill(n, shuffle);
+		ns = invalidate(VTD_D_IOTLB(VTD_GLOBAL, 0), 0);
+		snprintf(name, sizeof(name), "vtd_%s_%s_leaf_comes_%s", mode,
+			 shuffle ? "own" : "run", levels[i].name);
+		add(strdup(name), (double)ns / n, "instructions", NULL, 0);
+		mapped = mdev_counter(&host.mdev, "sync_mapped");
+		unmapped = mdev_counter(&host.mdev, "sync_unmapped");
+		ns = invalidate(VTD_D_IOTLB(VTD_GLOBAL, 0), 0);
+		snprintf(name, sizeof(name), "vtd_%s_%s_leaf_stays_%s", mode,
+			 shuffle ? "own" : "run", levels[i].name);
+		row = add(strdup(name), (double)ns / n, "instructions", NULL, 40);
+		row->absolute = true;
+		ns = invalidate(VTD_D_IOTLB(VTD_DOMAIN, DOMAIN), 0);
+		snprintf(name, sizeof(name), "vtd_%s_%s_leaf_domain_%s", mode,
+			 shuffle ? "own" : "run", levels[i].name);
+		row = add(strdup(name), (double)ns / n, "instructions", NULL, 40);
+		row->absolute = true;
+		if (mapped != mdev_counter(&host.mdev, "sync_mapped") ||
+		    unmapped != mdev_counter(&host.mdev, "sync_unmapped"))
+			die("something was mapped or unmapped for nothing");
+	}
+	*vtd_ptr(&vtd, vtd_entry(&vtd, vtd_table, 0, 39, 7)) = 0;
+	invalidate(VTD_D_IOTLB(VTD_GLOBAL, 0), 0);
+	vtd.used = used;
+}
+
+static void vtd_rows(const char *name, enum vtd_mode mode, u64 limit)
+{
+	int rc;
+
+	vtd_mode = mode;
+	rc = host_setup(&host, KVIOMMU_VTD, 1);
+	if (rc)
+		die("%s", host.why);
+	if (mdev_set(&host.mdev, "batch", "1024") ||
+	    mdev_set(&host.mdev, "max_mappings", "1048576") ||
+	    (mode != VTD_LEGACY && mdev_set(&host.mdev, "scalable", "1")) ||
+	    (vtd_is_first(mode) && mdev_set(&host.mdev, "first_stage", "1")))
+		die("the vIOMMU can not be set up");
+	vmm_init(&vmm, &host, NULL);
+	rc = vmm_up(&vmm, VMM_BUS_MASTER);
+	if (rc)
+		die("VMM step \"%s\": %s", vmm_step_name[vmm.next],
+		    strerror(-rc));
+	vtd_init(&vtd, &vmm.viommu, vmm.ram, RAM_GPA, mode != VTD_LEGACY);
+	vtd_table = vtd_page(&vtd);
+	vtd_map(&vtd, vtd_table, FAR_IOVA, DATA_GPA, 12, vtd_rw(mode));
+	vtd_enter(&vtd, mode, ENDPOINT(0), DOMAIN, vtd_table, 0);
+	if (vtd_start(&vtd))
+		die("the driver can not start");
+	vtd_pages(name);
+	vtd_leaves(name, limit, true);
+	vtd_leaves(name, limit, false);
+	vmm_close(&vmm);
+	host_teardown(&host);
+}
+
+/* ---- all of it ---- */
+
 /* The rows that a kernel module measures, before a driver takes the device */
 static void bare(const char *module, const char *bdf)
 {
@@ -450,6 +610,10 @@ int main(int argc, char **argv)
 	add("request_512_scattered", scattered(5), "instructions",
 	    "ioctl_512_scattered", 0);
 	with_alive(limit);
+	vmm_close(&vmm);
+	host_teardown(&host);
+	vtd_rows("legacy", VTD_LEGACY, limit);
+	vtd_rows("first", VTD_FIRST, limit);
 
 	print_table(stdout);
 	if (json) {
@@ -461,7 +625,5 @@ int main(int argc, char **argv)
 	} else {
 		print_json(stdout);
 	}
-	vmm_close(&vmm);
-	host_teardown(&host);
 	return 0;
 }
