@@ -114,6 +114,19 @@ void vtd_mark_all(struct kviommu_vtd *vt)
 }
 
 /**
+ * vtd_mark_first_stage() - what first stages map is to be synced
+ * @vt: model
+ */
+void vtd_mark_first_stage(struct kviommu_vtd *vt)
+{
+	struct vtd_domain *d;
+
+	list_for_each_entry(d, &vt->domains, node)
+		if (d->key.fs_levels)
+			vtd_mark(vt, d, 0, U64_MAX);
+}
+
+/**
  * vtd_recheck() - an endpoint is to be looked up in the tables again
  * @vt: model
  * @ve: endpoint

@@ -84,6 +84,12 @@ void vtd_caps(const struct kviommu *v, u64 *cap, u64 *ecap)
 	if (!v->vtd.first_stage || width < 47)
 		return;
 	*ecap |= VTD_ECAP_FSTS | VTD_ECAP_NEST;
+	/*
+	 * CAP.CM is not for the first stage: what it newly maps is not
+	 * invalidated (6.1). But write buffers have to be flushed then, which
+	 * tells of it.
+	 */
+	*cap |= VTD_CAP_RWBF;
 	if (sizes & SZ_1G)
 		*cap |= VTD_CAP_FS1GP;
 	if (width >= 56)
@@ -356,7 +362,13 @@ static void command(struct kviommu_vtd *vt)
 		set_gsts(vt, VTD_GCMD_IRE, cmd & VTD_GCMD_IRE);
 	if (changed & VTD_GCMD_CFI)
 		set_gsts(vt, VTD_GCMD_CFI, cmd & VTD_GCMD_CFI);
-	/* Nothing to be done for WBF, SFL and EAFL: CAP.RWBF, CAP.AFL. */
+	/* Nothing to be done for SFL and EAFL: CAP.AFL. */
+	if (cmd & VTD_GCMD_WBF && vt->view.cap & VTD_CAP_RWBF) {
+		set_gsts(vt, VTD_GCMD_WBF, true);
+		vt->wbf = true;
+		if (vt->view.te)
+			vtd_mark_first_stage(vt);
+	}
 	if (cmd & VTD_GCMD_SRTP)
 		set_root(vt);
 	if (changed & VTD_GCMD_QIE) {
@@ -460,7 +472,7 @@ static void iotlb_command(struct kviommu_vtd *vt)
 
 static bool pending(const struct kviommu_vtd *vt)
 {
-	return vt->gsts || vt->ccmd || vt->iotlb;
+	return vt->gsts || vt->ccmd || vt->iotlb || vt->wbf;
 }
 
 /* Nothing is marked any more. */
@@ -468,6 +480,10 @@ static void commands_done(struct kviommu_vtd *vt)
 {
 	set_gsts(vt, vt->gsts, true);
 	vt->gsts = 0;
+	/* Set while it is being done, unlike the others (11.4.4.2). */
+	if (vt->wbf)
+		set_gsts(vt, VTD_GCMD_WBF, false);
+	vt->wbf = false;
 	if (vt->ccmd)
 		ccmd_done(vt, FIELD_GET(VTD_CCMD_CIRG,
 					vtd_get64(&vt->regs, VTD_CCMD)));
@@ -626,6 +642,7 @@ static void vtd_reset(struct kviommu *v)
 	vt->gsts = 0;
 	vt->ccmd = false;
 	vt->iotlb = false;
+	vt->wbf = false;
 	release_endpoints(vt, false);
 	pci_config(v);
 }

@@ -224,7 +224,7 @@ struct vtd_counters {
  * @resv: addresses that must not be mapped for some endpoint
  * @credits: what may still be done now
  * @gsts: bits of GSTS to be set when all that was asked for is done
- * @ccmd: CCMD is complete then, and @iotlb: IOTLB is
+ * @ccmd: CCMD is complete then, and @iotlb: IOTLB is, and @wbf: GCMD.WBF
  * @stale: translation was turned off, and endpoints that are not quiet have
  *	   kept what they were translated with
  * @check_dids: domain ids may have got more than one table
@@ -250,6 +250,7 @@ struct kviommu_vtd {
 	u32 gsts;
 	bool ccmd;
 	bool iotlb;
+	bool wbf;
 	bool stale;
 	bool check_dids;
 	struct vtd_counters count;
@@ -288,6 +289,7 @@ void vtd_recheck(struct kviommu_vtd *vt, struct vtd_endpoint *ve);
 bool vtd_mark(struct kviommu_vtd *vt, struct vtd_domain *d, u64 first,
 	      u64 last);
 void vtd_mark_all(struct kviommu_vtd *vt);
+void vtd_mark_first_stage(struct kviommu_vtd *vt);
 void vtd_unmark_all(struct kviommu_vtd *vt);
 bool vtd_drain(struct kviommu_vtd *vt);
 void vtd_endpoint_set(struct kviommu_vtd *vt, struct vtd_endpoint *ve,
