@@ -32,7 +32,12 @@ check:
 kunit kselftest e2e:
 	@$(vm)/check $@
 
-demo bench style:
+MODEL ?= virtio
+
+demo:
+	@$(vm)/demo $(MODEL)
+
+bench style:
 	@$(vm)/$@
 
 vm:
@@ -48,7 +53,8 @@ clean:
 help:
 	@echo 'modules          build kviommu.ko and kviommu_vfio_pci.ko for KDIR (default)'
 	@echo 'modules_install  install them there'
-	@echo 'demo             a guest uses its NVMe disk through kviommu, in a VM'
+	@echo 'demo             a guest uses its NVMe disk through kviommu, in a VM;'
+	@echo '                 MODEL=vtd: the VT-d model (MODEL=virtio)'
 	@echo 'check            every test on Linux 7.2 and 6.12, in VMs'
 	@echo 'kunit            of these, the KUnit suites; IMAGES=folder: with the IOMMU'
 	@echo '                 tables in it, in the format of tools/testing/testdata'
