@@ -76,9 +76,14 @@ bool vtd_mark(struct kviommu_vtd *vt, struct vtd_domain *d, u64 first, u64 last)
 	last = min(last, last_addr(vt));
 	if (first > last)
 		return true;
-	/* Only all of it can tell that it is in order again. */
-	if (d->failed && !is_whole(vt, first, last))
-		return true;
+	/*
+	 * Only all of it can tell that it is in order again. A guest that does
+	 * not know may never ask for that.
+	 */
+	if (d->failed) {
+		first = 0;
+		last = last_addr(vt);
+	}
 	if (!is_dirty(d)) {
 		list_add_tail(&d->dirty, &vt->dirty);
 		d->begin = first;
@@ -175,6 +180,9 @@ static struct vtd_domain *domain_get(struct kviommu_vtd *vt, u16 did,
 
 	if (d) {
 		d->users++;
+		if (d->epoch != vt->epoch)
+			vtd_mark(vt, d, 0, U64_MAX);
+		d->epoch = vt->epoch;
 		return d;
 	}
 	if (vt->nr_domains >= vt->v->max_domains)
@@ -184,6 +192,7 @@ static struct vtd_domain *domain_get(struct kviommu_vtd *vt, u16 did,
 		return ERR_PTR(-ENOMEM);
 	d->did = did;
 	d->key = *key;
+	d->epoch = vt->epoch;
 	d->users = 1;
 	d->sibling = first_of_did(vt, did);
 	INIT_LIST_HEAD(&d->dirty);

@@ -269,12 +269,16 @@ static void set_gsts(struct kviommu_vtd *vt, u32 bits, bool on)
 	vtd_set32(&vt->regs, VTD_GSTS, on ? gsts | bits : gsts & ~bits);
 }
 
-/* @bits will be set when all of the tables is looked at again. */
+/*
+ * @bits will be set when all of the tables is looked at again. Domains only as
+ * endpoints are found to be in them: tables that none leads to any more may be
+ * anything by now.
+ */
 static void redrive(struct kviommu_vtd *vt, u32 bits)
 {
 	vt->gsts |= bits;
+	vt->epoch++;
 	vtd_recheck_all(vt);
-	vtd_mark_all(vt);
 }
 
 /* With CAP.ESRTPS caches are invalidated by it, so no more has to follow. */

@@ -89,6 +89,7 @@ struct vtd_seen_table {
  * @dirty: in kviommu_vtd::dirty while a range is to be synced
  * @sibling: next one with the same domain id, or NULL
  * @key: what it is, together with @did
+ * @epoch: kviommu_vtd::epoch when all of it was marked last for that
  * @users: endpoints that are in it, or wait for it
  * @waiting: those that wait for it
  * @begin: start of the range to be synced
@@ -109,6 +110,7 @@ struct vtd_domain {
 	struct vtd_domain *sibling;
 	struct vtd_key key;
 	u16 did;
+	u32 epoch;
 	unsigned int users;
 	unsigned int waiting;
 	u64 begin;
@@ -222,6 +224,7 @@ struct vtd_counters {
  * @by_did: domain id -> the first guest domain that has it
  * @nr_recheck: endpoints to be looked up again
  * @resv: addresses that must not be mapped for some endpoint
+ * @epoch: how often all tables were to be looked at again
  * @credits: what may still be done now
  * @gsts: bits of GSTS to be set when all that was asked for is done
  * @ccmd: CCMD is complete then, and @iotlb: IOTLB is, and @wbf: GCMD.WBF
@@ -246,6 +249,7 @@ struct kviommu_vtd {
 	unsigned int nr_domains;
 	unsigned int nr_recheck;
 	struct kviommu_geometry resv;
+	u32 epoch;
 	s64 credits;
 	u32 gsts;
 	bool ccmd;
