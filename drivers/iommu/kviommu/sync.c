@@ -50,6 +50,10 @@ static int clear(struct kviommu_sync *y, u64 last)
 	last = min(y->e->last, last);
 	if (y->budget <= 0)
 		return -EAGAIN;
+	/* What is cut becomes more. */
+	if ((first > y->e->iova || last < y->e->last) &&
+	    y->shadow->gmem->pieces >= y->max_pieces)
+		return -ENOSPC;
 	y->budget -= kviommu_shadow_pieces(y->e->gpa + (first - y->e->iova),
 					   last - first + 1);
 	if (y->changing)
@@ -91,7 +95,7 @@ static int map(struct kviommu_sync *y, u64 last, u64 gpa,
  * @last: the address
  *
  * Return: 0; -EAGAIN when the budget is used up, then go on later from
- * @y->next; -ENOMEM.
+ * @y->next; -ENOSPC when the quota is; -ENOMEM.
  */
 int kviommu_sync_gap(struct kviommu_sync *y, u64 last)
 {

@@ -76,6 +76,9 @@ bool vtd_mark(struct kviommu_vtd *vt, struct vtd_domain *d, u64 first, u64 last)
 	last = min(last, last_addr(vt));
 	if (first > last)
 		return true;
+	/* Whether the guest's tables still lead to it is not known yet. */
+	if (d->epoch != vt->epoch)
+		return true;
 	/*
 	 * Only all of it can tell that it is in order again. A guest that does
 	 * not know may never ask for that.
@@ -180,9 +183,10 @@ static struct vtd_domain *domain_get(struct kviommu_vtd *vt, u16 did,
 
 	if (d) {
 		d->users++;
-		if (d->epoch != vt->epoch)
+		if (d->epoch != vt->epoch) {
+			d->epoch = vt->epoch;
 			vtd_mark(vt, d, 0, U64_MAX);
-		d->epoch = vt->epoch;
+		}
 		return d;
 	}
 	if (vt->nr_domains >= vt->v->max_domains)
@@ -361,6 +365,8 @@ static void endpoint_join(struct kviommu_vtd *vt, struct vtd_endpoint *ve,
 	drop_next(vt, ve);
 	if (d == ve->domain) {
 		domain_put(vt, d);
+		/* To attach it may have failed before. */
+		apply(vt, ve);
 		return;
 	}
 	ve->next = d;
@@ -753,7 +759,11 @@ static void resv_insert(struct kviommu_geometry *geo, struct kviommu_resv new)
 /* Nothing of a range may stay mapped. */
 static int resv_clear(struct kviommu_vtd *vt, const struct kviommu_resv *r)
 {
-	struct kviommu_sync y = { .budget = S64_MAX, .changing = changing };
+	struct kviommu_sync y = {
+		.budget = S64_MAX,
+		.max_pieces = U64_MAX,
+		.changing = changing,
+	};
 	struct vtd_domain *d;
 	u64 before;
 	int rc;
