@@ -204,6 +204,18 @@ void mock_mem_gone(struct mock *m, u64 gpa, u64 len)
 }
 
 /**
+ * mock_refill() - look for memory that has come back
+ * @m: mock
+ * @budget: extents of each shadow to try
+ */
+void mock_refill(struct mock *m, unsigned int budget)
+{
+	mutex_lock(&m->v.lock);
+	kviommu_refill_all(&m->v, budget);
+	mutex_unlock(&m->v.lock);
+}
+
+/**
  * mock_mem_fits() - may this page be mapped
  * @m: mock
  * @gpa: address

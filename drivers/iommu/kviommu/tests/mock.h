@@ -169,6 +169,7 @@ void *mock_mem_ptr(struct mock *m, u64 gpa);
 void mock_mem_rw(struct mock *m, u64 gpa, void *buf, size_t len, bool write);
 void mock_mem_hole(struct mock *m, u64 gpa, u64 len, bool hole);
 void mock_mem_readonly(struct mock *m, u64 gpa, u64 len, bool readonly);
+void mock_refill(struct mock *m, unsigned int budget);
 void mock_mem_gone(struct mock *m, u64 gpa, u64 len);
 bool mock_mem_fits(struct mock *m, u64 gpa, bool write);
 

@@ -1050,9 +1050,7 @@ static void request_random(struct kunit *test)
 
 			mock_mem_gone(g->m, page, SZ_4K);
 			mock_mem_hole(g->m, page, SZ_4K, false);
-			mutex_lock(&g->v->lock);
-			kviommu_refill_all(g->v, UINT_MAX);
-			mutex_unlock(&g->v->lock);
+			mock_refill(g->m, UINT_MAX);
 		}
 	}
 	KUNIT_EXPECT_GT(test, seen[OK], 40);

@@ -319,13 +319,6 @@ static void unmap(struct fixture *f, unsigned int first, unsigned int n)
 			    "%u pages at page %u go", n, first);
 }
 
-static void refill(struct fixture *f, unsigned int budget)
-{
-	mutex_lock(&f->m->v.lock);
-	kviommu_refill_all(&f->m->v, budget);
-	mutex_unlock(&f->m->v.lock);
-}
-
 /*
  * Memory goes away. What is behind other pages must stay, or come back at once,
  * though it shares chunks and extents with it.
@@ -360,7 +353,7 @@ static void back(struct fixture *f, unsigned int gpa_page, unsigned int n,
 {
 	mock_mem_readonly(f->m, gpa_of(gpa_page), gpa_of(n), readonly);
 	mock_mem_hole(f->m, gpa_of(gpa_page), gpa_of(n), false);
-	refill(f, UINT_MAX);
+	mock_refill(f->m, UINT_MAX);
 }
 
 static void unmap_all(struct fixture *f)
@@ -860,7 +853,7 @@ static void shadow_refill_budget(struct kunit *test)
 	mock_mem_hole(f->m, 0, gpa_of(64), false);
 	for (i = 0; i < 8; i++) {
 		absent = f->s.nr_absent;
-		refill(f, 8);
+		mock_refill(f->m, 8);
 		KUNIT_EXPECT_EQ(test, f->s.nr_absent, absent - 8);
 	}
 	KUNIT_EXPECT_TRUE(test, same(f, true));
@@ -880,11 +873,11 @@ static void shadow_refill_fails(struct kunit *test)
 		gone(f, 100, 400);
 		mock_mem_hole(f->m, gpa_of(100), gpa_of(400), false);
 		f->m->fail_map = i;
-		refill(f, UINT_MAX);
+		mock_refill(f->m, UINT_MAX);
 		f->m->fail_map = 0;
 		if (!same(f, false))
 			return;
-		refill(f, UINT_MAX);
+		mock_refill(f->m, UINT_MAX);
 		KUNIT_EXPECT_EQ(test, f->s.nr_absent, 0);
 		if (!same(f, true))
 			return;

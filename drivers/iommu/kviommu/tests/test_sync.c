@@ -551,7 +551,7 @@ static void sync_host_fails(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, 0, rc);
 		memcpy(f->synced, f->table, sizeof(f->synced));
 		/* A part of a large page may wait for the next refill. */
-		kviommu_refill_all(&f->m->v, UINT_MAX);
+		mock_refill(f->m, UINT_MAX);
 		KUNIT_ASSERT_TRUE(test, check(f));
 	}
 }
@@ -628,7 +628,7 @@ static void sync_memory(struct kunit *test)
 			mutate(f);
 		KUNIT_EXPECT_EQ(test, 0, sync_range(f, 0, PAGES - 1, &plain, &y));
 		memcpy(f->synced, f->table, sizeof(f->synced));
-		kviommu_refill_all(&f->m->v, UINT_MAX);
+		mock_refill(f->m, UINT_MAX);
 		KUNIT_ASSERT_TRUE(test, check(f));
 
 		gpa = mock_below(&f->rnd, PAGES - 100);
@@ -640,7 +640,7 @@ static void sync_memory(struct kunit *test)
 		memcpy(f->synced, f->table, sizeof(f->synced));
 		KUNIT_ASSERT_TRUE(test, check(f));
 		mock_mem_hole(f->m, gpa_of(gpa), gpa_of(n), false);
-		kviommu_refill_all(&f->m->v, UINT_MAX);
+		mock_refill(f->m, UINT_MAX);
 	}
 }
 

@@ -895,7 +895,7 @@ static void vtd_memory(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, vg_read(m.g, VTD_FSTS, 4));
 	/* It comes. */
 	mock_mem_hole(m.g->m, 0x600000 + 0x5000, 0x1000, false);
-	kviommu_refill_all(m.g->v, UINT_MAX);
+	mock_refill(m.g->m, UINT_MAX);
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, 0x80005000, 0x605000));
 	mock_mem_gone(m.g->m, VG_DATA, 0x1000);
 	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA));
