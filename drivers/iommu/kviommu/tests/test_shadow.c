@@ -1211,12 +1211,12 @@ static void random_ops(struct kunit *test, u64 seed, unsigned int steps)
 
 static void shadow_random(struct kunit *test)
 {
-	random_ops(test, 0x5eed0001, 600);
+	random_ops(test, 0x5eed0001, 600 / ((STEP + 1) / 2));
 }
 
 static void shadow_random_again(struct kunit *test)
 {
-	random_ops(test, 0x5eed0002, 600);
+	random_ops(test, 0x5eed0002, 600 / ((STEP + 1) / 2));
 }
 
 static struct kunit_case shadow_cases[] = {

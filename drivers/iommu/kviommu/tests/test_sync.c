@@ -586,7 +586,7 @@ KUNIT_ARRAY_PARAM_DESC(config, configs, name);
 static void sync_random(struct kunit *test)
 {
 	const struct config *c = test->param_value;
-	unsigned int rounds = IS_ENABLED(CONFIG_KASAN) ? 40 : 300, i, n;
+	unsigned int rounds = IS_ENABLED(CONFIG_KASAN) ? 15 : 300, i, n;
 	struct fixture *f;
 
 	f = fixture_create(test, c->layout, c->demand, c->page_sizes,
@@ -620,7 +620,7 @@ static void sync_memory(struct kunit *test)
 {
 	struct fixture *f = fixture_create(test, MOCK_RUNS, false,
 					   SZ_4K | SZ_2M, 77);
-	unsigned int rounds = IS_ENABLED(CONFIG_KASAN) ? 20 : 100, i, n, gpa;
+	unsigned int rounds = IS_ENABLED(CONFIG_KASAN) ? 8 : 100, i, n, gpa;
 	struct kviommu_sync y;
 
 	for (i = 0; i < rounds; i++) {
