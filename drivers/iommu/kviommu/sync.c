@@ -24,6 +24,12 @@
  */
 #define MAX_EXTENT	SZ_64M
 
+/*
+ * What is no guest memory is tried page by page. So many times as long as to
+ * map a part of 2 MiB does that take for one.
+ */
+#define ABSENT_COST	128
+
 /**
  * kviommu_sync_start() - begin or go on
  * @y: filled with zeroes, but for its limits and counters
@@ -68,6 +74,7 @@ static int map(struct kviommu_sync *y, u64 last, u64 gpa,
 	       const struct kviommu_run *run)
 {
 	u64 pieces = kviommu_shadow_pieces(gpa, last - y->next + 1);
+	u64 absent = y->shadow->nr_absent;
 	int rc;
 
 	if (y->budget <= 0)
@@ -79,6 +86,8 @@ static int map(struct kviommu_sync *y, u64 last, u64 gpa,
 		y->changing(y, y->next, last);
 	rc = kviommu_shadow_set(y->shadow, y->next, last, gpa, run->prot,
 				run->order);
+	if (y->shadow->nr_absent != absent)
+		y->budget -= pieces * ABSENT_COST;
 	/* In parts, where only some of it is guest memory. */
 	if (y->shadow->gmem->pieces > y->max_pieces)
 		rc = -ENOSPC;
