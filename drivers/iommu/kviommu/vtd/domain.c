@@ -32,6 +32,9 @@
  */
 #define MAX_TRIES	8
 
+/* Entries to look at without a look at whether somebody else wants the CPU */
+#define MAX_STEP	16384LL
+
 /*
  * A table with less than one page mapped for this many of its entries, all
  * levels together, is not followed to its end: the same few tables, linked to
@@ -247,7 +250,6 @@ static void domain_fault(struct kviommu_vtd *vt, struct vtd_domain *d, u8 reason
 	struct vtd_endpoint *ve;
 	unsigned long id;
 
-	d->fault_seen = true;
 	if (d->fault == reason && d->fault_addr == addr)
 		return;
 	d->fault = reason;
@@ -371,8 +373,11 @@ static void endpoint_join(struct kviommu_vtd *vt, struct vtd_endpoint *ve,
 	}
 	ve->next = d;
 	d->waiting++;
-	if (!is_dirty(d))
-		endpoint_move(vt, ve);
+	if (is_dirty(d))
+		return;
+	if (d->fault != VTD_FAULT_NONE)
+		vtd_tell_fault(vt, ve, d->fault, d->fault_addr, false);
+	endpoint_move(vt, ve);
 }
 
 /* What any guest has while it sets its tables up is nothing to tell of. */
@@ -492,40 +497,68 @@ static const char *why_failed(int rc)
 	case -ENOSPC:
 		return "its tables map more than max_mappings allows";
 	case -ENOMEM:
-		return "no memory";
+		return "no memory, or more addresses were used than max_mappings allows";
 	default:
 		return "the host's IOMMU can't map it";
 	}
 }
 
-static int sync_runs(struct kviommu_vtd *vt, struct vtd_domain *d,
-		     struct kviommu_sync *y, const struct vtd_run *runs,
-		     unsigned int n)
+/* Ask a walk for more, as far as the credits reach. Returns the number of runs. */
+static unsigned int walk_on(struct kviommu_vtd *vt, struct vtd_domain *d)
 {
-	unsigned int i;
-	int rc;
+	u64 budget = min(vt->credits, MAX_STEP);
+	unsigned int n;
 
-	for (i = 0; i < n; i++) {
-		const struct kviommu_run run = {
-			.iova = runs[i].iova,
-			.last = runs[i].last,
-			.gpa = runs[i].gpa,
-			.prot = runs[i].prot,
-			.order = runs[i].shift,
-		};
+	vt->walk.budget = budget;
+	n = vtd_walk_next(&vt->walk, vt->runs, ARRAY_SIZE(vt->runs));
+	budget -= vt->walk.budget;
+	d->looked += budget;
+	vt->credits -= budget;
+	return n;
+}
 
-		if (unlikely(runs[i].fault)) {
-			domain_fault(vt, d, runs[i].fault, run.iova);
-			/* It is to be told of again. */
-			vt->nr_new = 0;
-			continue;
-		}
-		rc = run.prot ? kviommu_sync_run(y, &run) :
-				kviommu_sync_keep(y, run.iova, run.last);
-		if (rc)
-			return rc;
+static int sync_run(struct kviommu_vtd *vt, struct vtd_domain *d,
+		    struct kviommu_sync *y, const struct vtd_run *r)
+{
+	const struct kviommu_run run = {
+		.iova = r->iova,
+		.last = r->last,
+		.gpa = r->gpa,
+		.prot = r->prot,
+		.order = r->shift,
+	};
+
+	if (unlikely(r->fault)) {
+		/* One of a range says that there is something. */
+		if (!d->fault_seen)
+			domain_fault(vt, d, r->fault, r->iova);
+		d->fault_seen = true;
+		/* It is to be told of again. */
+		vt->nr_new = 0;
+		return 0;
 	}
-	return 0;
+	return r->prot ? kviommu_sync_run(y, &run) :
+			 kviommu_sync_keep(y, r->iova, r->last);
+}
+
+/* What the walk has found, up to where it is now */
+static int sync_runs(struct kviommu_vtd *vt, struct vtd_domain *d,
+		     struct kviommu_sync *y, unsigned int n)
+{
+	const struct vtd_walk *w = &vt->walk;
+	s64 budget = vt->credits / VTD_CREDITS_PIECE + 1;
+	unsigned int i;
+	int rc = 0;
+
+	y->budget = budget;
+	for (i = 0; i < n && !rc; i++)
+		rc = sync_run(vt, d, y, &vt->runs[i]);
+	if (!rc && w->done)
+		rc = kviommu_sync_gap(y, d->last);
+	else if (!rc && w->next > y->next)
+		rc = kviommu_sync_gap(y, w->next - 1);
+	vt->credits -= (budget - y->budget) * VTD_CREDITS_PIECE;
+	return rc;
 }
 
 /* See struct vtd_walk. */
@@ -573,7 +606,6 @@ static int sync_some(struct kviommu_vtd *vt, struct vtd_domain *d,
 {
 	struct vtd_walk *w = &vt->walk;
 	unsigned int n;
-	u64 budget;
 	int rc;
 
 	vtd_walk_start(w, &vt->view, &d->key, &vt->reader.reader, d->next,
@@ -584,25 +616,17 @@ static int sync_some(struct kviommu_vtd *vt, struct vtd_domain *d,
 	vt->nr_new = 0;
 	kviommu_sync_start(y, &d->shadow, &vt->resv, d->next);
 	do {
-		budget = vt->credits;
-		w->budget = budget;
-		n = vtd_walk_next(w, vt->runs, ARRAY_SIZE(vt->runs));
-		d->looked += budget - w->budget;
-		vt->credits -= budget - w->budget;
-
-		y->budget = vt->credits / VTD_CREDITS_PIECE + 1;
-		budget = y->budget;
-		rc = sync_runs(vt, d, y, vt->runs, n);
-		if (!rc && w->done)
-			rc = kviommu_sync_gap(y, d->last);
-		else if (!rc && w->next > y->next)
-			rc = kviommu_sync_gap(y, w->next - 1);
-		vt->credits -= ((s64)budget - y->budget) * VTD_CREDITS_PIECE;
+		n = walk_on(vt, d);
+		rc = sync_runs(vt, d, y, n);
 		/* If the guest takes a mark away, it has to be set again. */
 		if (w->changed || vt->reader.marked)
 			vt->nr_new = 0;
 		vt->reader.marked = false;
 		add_tables(vt, d, y->next);
+		/* Then the rest of the table will be found by the way to it. */
+		if (!w->budget)
+			vt->nr_new = 0;
+		cond_resched();
 	} while (!rc && !w->done && vt->credits > 0);
 	d->changed |= w->changed;
 	d->next = y->next;
