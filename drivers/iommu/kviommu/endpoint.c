@@ -136,6 +136,12 @@ static int assign_locked(struct kviommu *v, const char *name,
 			 name);
 		return -EBUSY;
 	}
+	if (v->model->max_id && ep->id > v->model->max_id) {
+		dev_warn(kviommu_dev(v),
+			 "cannot assign %s: endpoint 0x%x is beyond 0x%x\n",
+			 name, ep->id, v->model->max_id);
+		return -EINVAL;
+	}
 	if (xa_load(&v->endpoints, ep->id)) {
 		dev_warn(kviommu_dev(v),
 			 "cannot assign %s: endpoint 0x%x is taken\n", name,
@@ -177,8 +183,9 @@ static int assign_locked(struct kviommu *v, const char *name,
  * @id: endpoint id in the guest
  *
  * Return: 0; -ENODEV if there is no such device, or it is not bound to the
- * variant driver; -EBUSY if it, its group or @id is taken; -ERANGE if the
- * host can't hold the vIOMMU's address width; -ENOMEM.
+ * variant driver; -EBUSY if it, its group or @id is taken; -EINVAL if the model
+ * has no such @id; -ERANGE if the host can't hold the vIOMMU's address width;
+ * -ENOMEM.
  */
 int kviommu_assign(struct kviommu *v, const char *name, u32 id)
 {

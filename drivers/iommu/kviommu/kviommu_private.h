@@ -513,6 +513,7 @@ typedef void (*kviommu_shadow_fn)(struct kviommu_shadow *s, u32 id, void *arg);
 /**
  * struct kviommu_model - one kind of IOMMU as the guest sees it
  * @vectors: MSI-X vectors, up to KVIOMMU_MSIX_VECTORS
+ * @max_id: highest id of an endpoint, or 0 for any
  * @init: once, at creation; fills in the PCI config space
  * @exit: undoes @init
  * @open: a VMM opened it: reset state. @close: it is gone, drop everything
@@ -535,6 +536,7 @@ typedef void (*kviommu_shadow_fn)(struct kviommu_shadow *s, u32 id, void *arg);
 struct kviommu_model {
 	const char *name;
 	unsigned int vectors;
+	u32 max_id;
 	int (*init)(struct kviommu *v);
 	void (*exit)(struct kviommu *v);
 	int (*open)(struct kviommu *v);

@@ -697,7 +697,7 @@ static void vtd_quiet(struct kviommu *v, struct kviommu_endpoint *ep)
 	kviommu_group_mark_unsafe(ep->group);
 	ep->unsafe = false;
 	vtd_endpoint_set(vt, ve, state_off(vt));
-	vt->stale = vt->nr_domains;
+	vt->stale = vt->nr_domains > 0;
 }
 
 static void vtd_each_shadow(struct kviommu *v, kviommu_shadow_fn fn, void *arg)
@@ -796,6 +796,8 @@ static s64 vtd_domain_id(const struct kviommu_endpoint *ep)
 const struct kviommu_model kviommu_vtd_model = {
 	.name = "vtd",
 	.vectors = KVIOMMU_VTD_VECTORS,
+	/* A requester id; a unit is for one PCI segment. */
+	.max_id = U16_MAX,
 	.init = vtd_init,
 	.exit = vtd_exit,
 	.open = vtd_open,

@@ -788,6 +788,13 @@ TEST_F(vtd_sysfs, settings)
 		EXPECT_EQ(-EINVAL, mdev_set(&self->host.mdev, attr[i].name, "2"));
 		EXPECT_EQ(0, mdev_set(&self->host.mdev, attr[i].name, "0"));
 	}
+	/* Its endpoints are requesters of one segment */
+	ASSERT_EQ(0, mdev_unassign(&self->host.mdev, self->host.bdf[0]));
+	EXPECT_EQ(-EINVAL, mdev_assign(&self->host.mdev, self->host.bdf[0],
+				       "0x10000"));
+	EXPECT_EQ(0, mdev_assign(&self->host.mdev, self->host.bdf[0], "0xffff"));
+	ASSERT_EQ(0, mdev_unassign(&self->host.mdev, self->host.bdf[0]));
+	ASSERT_EQ(0, mdev_assign(&self->host.mdev, self->host.bdf[0], "0x28"));
 	/* Neither has what is the other's */
 	EXPECT_NE(0, mdev_get(&self->host.mdev, "poll_us", text, sizeof(text)));
 	ASSERT_EQ(0, mdev_create(&virtio, KVIOMMU_VIRTIO));
