@@ -5,9 +5,11 @@
  */
 #include "kviommu_harness.h"
 
-#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/vtd.h"
@@ -683,6 +685,61 @@ TEST_F(vtd, closed_in_any_order)
 				      &self->table, &self->second));
 		EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 	}
+}
+
+/* What a guest does all day, until it is killed */
+static void churn(struct vmm *vmm, enum vtd_mode mode)
+{
+	u64 table, second, i, k;
+	struct vtd v;
+
+	if (bring_up(vmm, &v, mode, &table, &second))
+		_exit(1);
+	for (i = 0;; i++) {
+		if (!(i % 50))
+			edu_start_store(&vmm->edu[0], DATA_IOVA, 64);
+		for (k = 0; k < 64; k++)
+			map(&v, mode, table, BIG_IOVA + k * 3 * PAGE,
+			    BIG_GPA + (i + k) * PAGE % (8 * MiB));
+		flush_domain(&v, DID);
+		vtd_unmap(&v, table, BIG_IOVA + i % 64 * 3 * PAGE, 12);
+		vtd_flush_all(&v);
+		vtd_set_root(&v);
+	}
+}
+
+TEST_F(vtd, killed)
+{
+	u8 *ram = mmap(NULL, RAM_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct vmm vmm;
+	pid_t pid;
+	int i;
+
+	ASSERT_NE(MAP_FAILED, ram);
+	vmm_close(&self->vmm);
+	for (i = 0; i < 4; i++) {
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			vmm_init(&vmm, &self->host, NULL);
+			vmm.ram = ram;
+			if (vmm_up(&vmm, VMM_BUS_MASTER))
+				_exit(1);
+			churn(&vmm, variant->mode);
+		}
+		sleep_ms(120 + 61 * i);
+		ASSERT_EQ(0, kill(pid, SIGKILL));
+		ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+		EXPECT_EQ(NULL, host_leftovers(&self->host));
+	}
+	ASSERT_UP(&self->vmm, VMM_BUS_MASTER);
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	ASSERT_EQ(0, bring_up(&self->vmm, &self->v, variant->mode, &self->table,
+			      &self->second));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	munmap(ram, RAM_SIZE);
 }
 
 /* ---- two of them ---- */
