@@ -31,9 +31,9 @@ struct vtd_word {
 
 #define LO(reg)		((reg) / sizeof(u32))
 #define HI(reg)		(LO(reg) + 1)
-#define RW(bits)	{ .rw = (u32)(bits) }
-#define RW_HI(bits)	{ .rw = (u64)(bits) >> 32 }
-#define W1C(bits)	{ .w1c = (u32)(bits) }
+#define RW(bits)	{ .rw = lower_32_bits(bits) }
+#define RW_HI(bits)	{ .rw = upper_32_bits(bits) }
+#define W1C(bits)	{ .w1c = lower_32_bits(bits) }
 
 #define CCMD_BITS	(VTD_CCMD_ICC | VTD_CCMD_CIRG | VTD_CCMD_FM | \
 			 VTD_CCMD_SID | VTD_CCMD_DID)
