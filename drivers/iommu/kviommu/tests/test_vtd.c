@@ -219,10 +219,11 @@ static void vtd_hitless(struct kunit *test)
 
 /* Tables that did not have to be looked at */
 #define KNOWN(m, what) ({						\
-	u64 before_ = (m)->g->vt->count.tables_same;			\
+	const struct vtd_counters *count_ = &(m)->g->vt->count;		\
+	u64 before_ = count_->tables_same;				\
 									\
 	KUNIT_EXPECT_TRUE(test, what);					\
-	(m)->g->vt->count.tables_same - before_;			\
+	count_->tables_same - before_;					\
 })
 
 static void vtd_known_tables(struct kunit *test)
@@ -784,6 +785,28 @@ static void vtd_budget(struct kunit *test)
 
 /* ---- groups, hosts ---- */
 
+/* Nobody but the guest's own accesses does the work then. */
+static void vtd_no_worker(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	struct mock_dev *d2;
+	unsigned int i;
+
+	for (i = 0; i < 512 * 3; i++)
+		map(&m, IOVA + i * 0x2000, VG_DATA + i % 64 * 0x1000);
+	m.g->v->worker.dead = true;
+	m.g->v->batch = 1;
+	vg_put_desc(m.g, 0x00010022, 0);
+	vg_ring(m.g);
+	KUNIT_EXPECT_EQ(test, 512 * 3, m.g->v->nr_mappings);
+	/* Nobody writes when a device is plugged in: a read does it. */
+	vg_translate(m.g, SID2, 1, m.root);
+	d2 = vg_add_dev(m.g, SID2);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(d2));
+	vg_read(m.g, VTD_FSTS, 4);
+	KUNIT_EXPECT_PTR_EQ(test, d2->domain, m.d->domain);
+}
+
 static void vtd_group(struct kunit *test)
 {
 	struct machine m = { .g = vg_create(test, NULL) };
@@ -1141,6 +1164,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_quota),
 	KUNIT_CASE(vtd_endless),
 	KUNIT_CASE(vtd_budget),
+	KUNIT_CASE(vtd_no_worker),
 	KUNIT_CASE(vtd_group),
 	KUNIT_CASE(vtd_reserved),
 	KUNIT_CASE(vtd_host_fails),

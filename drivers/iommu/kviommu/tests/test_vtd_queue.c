@@ -128,10 +128,12 @@ static void queue_granularity(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		for (gran = 0; gran < 4; gran++) {
 			u64 words[4] = { cases[i].type | gran << 4 };
-			int got = vtd_decode(words, true, &view, &inv);
+			int want = VTD_IQEI_RESERVED;
 
-			KUNIT_EXPECT_EQ_MSG(test, got, cases[i].ok & BIT(gran) ?
-					    VTD_IQEI_NONE : VTD_IQEI_RESERVED,
+			if (cases[i].ok & BIT(gran))
+				want = VTD_IQEI_NONE;
+			KUNIT_EXPECT_EQ_MSG(test, want,
+					    vtd_decode(words, true, &view, &inv),
 					    "type %llu granularity %u",
 					    cases[i].type, gran);
 		}
