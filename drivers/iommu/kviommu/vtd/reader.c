@@ -34,7 +34,7 @@ static int guest_update(struct vtd_reader *r, unsigned int slot, u64 gpa,
 
 	rc = kviommu_gmem_cmpxchg(g->gmem, gpa, cpu_to_le64(old),
 				  cpu_to_le64(new));
-	g->marked = true;
+	g->marked |= slot == VTD_SLOT_FS || slot == VTD_SLOT_SS;
 	if (!rc && g->copied[slot])
 		page[offset_in_page(gpa) / sizeof(*page)] = cpu_to_le64(new);
 	return rc;

@@ -50,7 +50,7 @@ enum {
  * struct vtd_guest_reader - struct vtd_reader of the guest's memory
  * @copies: a page for each slot, where it can't be read in place
  * @copied: it was not
- * @marked: some entry was marked as used
+ * @marked: some entry of a table of level 1 was marked as used
  */
 struct vtd_guest_reader {
 	struct vtd_reader reader;
