@@ -16,7 +16,7 @@
 #include "kviommu_private.h"
 
 #define MOCK_IOMMUS	2
-#define MOCK_DEVS	6
+#define MOCK_DEVS	66
 #define MOCK_RESVS	8
 
 /* How guest memory lies in the host's. */

@@ -215,6 +215,44 @@ static void vtd_hitless(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m.d->attaches, 1);
 }
 
+/* What an invalidation costs does not depend on domains that it is not for. */
+static void vtd_other_domains(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	struct vtd_counters *c = &m.g->vt->count;
+	unsigned int i, k, others;
+	u64 alone[3], before;
+
+	map(&m, IOVA, VG_DATA);
+	for (others = 0; others <= 64; others += 64) {
+		for (i = 0; i < others; i++) {
+			u64 root = vg_page(m.g);
+
+			for (k = 0; k < 8; k++)
+				vg_map(m.g, root, 4, IOVA + k * 0x1000,
+				       VG_DATA + i * 0x1000, 12, VG_RW);
+			vg_translate(m.g, 0x100 + 8 * i, 2 + i, root);
+			vg_add_dev(m.g, 0x100 + 8 * i);
+		}
+		KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+		KUNIT_EXPECT_EQ(test, 1 + others, m.g->vt->nr_domains);
+		for (i = 0; i < 3; i++) {
+			before = c->entries;
+			KUNIT_EXPECT_TRUE(test, i == 0 ? vg_flush_domain(m.g, 1) :
+					  i == 1 ? vg_flush_page(m.g, 1, IOVA, 0) :
+						   vg_flush_device(m.g, SID));
+			if (others)
+				KUNIT_EXPECT_EQ(test, alone[i],
+						c->entries - before);
+			else
+				alone[i] = c->entries - before;
+		}
+	}
+	before = c->lookups;
+	KUNIT_EXPECT_TRUE(test, vg_desc(m.g, 0x0000002800000031, 0));
+	KUNIT_EXPECT_EQ(test, before + 1, c->lookups);
+}
+
 /* ---- tables that are known ---- */
 
 /* Tables that did not have to be looked at */
@@ -1149,6 +1187,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_off),
 	KUNIT_CASE(vtd_pages),
 	KUNIT_CASE(vtd_hitless),
+	KUNIT_CASE(vtd_other_domains),
 	KUNIT_CASE(vtd_known_tables),
 	KUNIT_CASE(vtd_unknown_tables),
 	KUNIT_CASE(vtd_device_scope),
