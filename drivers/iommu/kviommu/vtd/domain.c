@@ -569,7 +569,8 @@ static const __le64 *check_table(struct vtd_walk *w, unsigned int slot,
 	struct vtd_seen_table *n = &vt->new[vt->nr_new];
 
 	page = vtd_guest_copy(&vt->reader, slot, page);
-	if (vtd_seen_check(&vt->walked->seen, n, page, w->next, bits)) {
+	if (vtd_seen_check(&vt->walked->seen, &vt->key, n, page, w->next,
+			   bits)) {
 		vt->count.tables_same++;
 		return NULL;
 	}

@@ -8,11 +8,17 @@
  * instructions for an entry then, and one look-up for the table.
  *
  * What is checked is a copy of the table, which is what is walked if it is new:
- * the guest may change the table at any moment, and change it back. A guest that
- * finds two tables with one checksum gets the translations of the old one, as if
- * it had not invalidated.
+ * the guest may change the table at any moment, and change it back.
+ *
+ * Two tables with one checksum would leave a device with what it must not reach
+ * any more. Who maps for a device may not be who is protected from it, and has
+ * some say in what tables look like. So there is a secret in the checksum: NH, as
+ * in UMAC (RFC 4418) but of 64-bit words, has one result for two tables with a
+ * probability of 2^-64, whatever they are, and SipHash makes a number of it that
+ * fits into an xarray.
  */
-#include <linux/bitops.h>
+#include <linux/random.h>
+#include <linux/siphash.h>
 
 #include "vtd.h"
 
@@ -29,19 +35,26 @@ static unsigned long seen_index(u64 iova)
 
 static_assert(VTD_TABLE_ENTRIES * VTD_PAGE_SIZE == KVIOMMU_CHUNK_SIZE);
 
-/* Entries differ in few bits: rotate, so that any of them reaches all. */
-static u64 checksum(const __le64 *page, u64 bits)
+static u64 checksum(const struct vtd_seen_key *key, const __le64 *page,
+		    u64 bits)
 {
-	u64 a = bits, b = ~bits;
+	const u64 *word = (__force const u64 *)page;
+	u128 sum = 0;
 	unsigned int i;
 
-	for (i = 0; i < VTD_TABLE_ENTRIES; i += 4) {
-		a = rol64(a ^ (__force u64)page[i], 29) * GOLDEN_RATIO_64;
-		b = rol64(b ^ (__force u64)page[i + 1], 29) * GOLDEN_RATIO_64;
-		a = rol64(a ^ (__force u64)page[i + 2], 29) * GOLDEN_RATIO_64;
-		b = rol64(b ^ (__force u64)page[i + 3], 29) * GOLDEN_RATIO_64;
-	}
-	return a ^ rol64(b, 32);
+	for (i = 0; i < VTD_TABLE_ENTRIES; i += 2)
+		sum += (u128)(word[i] + key->nh[i]) *
+		       (word[i + 1] + key->nh[i + 1]);
+	return siphash_3u64((u64)sum, (u64)(sum >> 64), bits, &key->end);
+}
+
+/**
+ * vtd_seen_key_init() - take a secret
+ * @key: it
+ */
+void vtd_seen_key_init(struct vtd_seen_key *key)
+{
+	get_random_bytes(key, sizeof(*key));
 }
 
 /**
@@ -87,6 +100,7 @@ void vtd_seen_forget(struct vtd_seen *s, u64 first, u64 last)
 /**
  * vtd_seen_check() - is a table known
  * @s: what is known of a domain
+ * @key: secret of the vIOMMU
  * @n: filled if it is not
  * @page: a copy of the table
  * @iova: first address of the table
@@ -94,10 +108,11 @@ void vtd_seen_forget(struct vtd_seen *s, u64 first, u64 last)
  *
  * Return: whether the shadow is in line with it.
  */
-bool vtd_seen_check(struct vtd_seen *s, struct vtd_seen_table *n,
-		    const __le64 *page, u64 iova, u64 bits)
+bool vtd_seen_check(struct vtd_seen *s, const struct vtd_seen_key *key,
+		    struct vtd_seen_table *n, const __le64 *page, u64 iova,
+		    u64 bits)
 {
-	void *entry = xa_mk_value(checksum(page, bits) >> 1);
+	void *entry = xa_mk_value(checksum(key, page, bits) >> 1);
 
 	if (s->nr && xa_load(&s->tables, seen_index(iova)) == entry)
 		return true;

@@ -616,6 +616,7 @@ static int vtd_init(struct kviommu *v)
 	INIT_LIST_HEAD(&vt->domains);
 	INIT_LIST_HEAD(&vt->dirty);
 	xa_init(&vt->by_did);
+	vtd_seen_key_init(&vt->key);
 	v->model_priv = vt;
 	v->vtd.passthrough = true;
 	v->vtd.snoop = true;

@@ -12,6 +12,7 @@
 #define KVIOMMU_VTD_H
 
 #include <linux/bitfield.h>
+#include <linux/siphash.h>
 
 #include "kviommu_private.h"
 #include "regs.h"
@@ -58,6 +59,16 @@ struct vtd_guest_reader {
 	void *copies;
 	bool copied[VTD_SLOTS];
 	bool marked;
+};
+
+/**
+ * struct vtd_seen_key - secret of a vIOMMU that its checksums depend on
+ * @nh: for each word of a table
+ * @end: for what these give
+ */
+struct vtd_seen_key {
+	u64 nh[VTD_TABLE_ENTRIES];
+	siphash_key_t end;
 };
 
 /**
@@ -218,6 +229,7 @@ struct vtd_counters {
  * @view: registers that translation depends on, as they are in effect
  * @walk: a walk, which is large, and @runs that it gives
  * @walked: domain that this is for
+ * @key: of what is known of tables
  * @new: the last @nr_new tables that were walked all over
  * @domains: all guest domains
  * @dirty: those of them with a range to be synced
@@ -240,6 +252,7 @@ struct kviommu_vtd {
 	struct vtd_walk walk;
 	struct vtd_run runs[VTD_RUNS];
 	struct vtd_domain *walked;
+	struct vtd_seen_key key;
 	struct vtd_seen_table new[VTD_NEW_TABLES];
 	unsigned int nr_new;
 	struct vtd_queue queue;
@@ -282,8 +295,10 @@ const __le64 *vtd_guest_copy(struct vtd_guest_reader *r, unsigned int slot,
 void vtd_seen_init(struct vtd_seen *s);
 void vtd_seen_exit(struct vtd_seen *s);
 void vtd_seen_forget(struct vtd_seen *s, u64 first, u64 last);
-bool vtd_seen_check(struct vtd_seen *s, struct vtd_seen_table *n,
-		    const __le64 *page, u64 iova, u64 bits);
+void vtd_seen_key_init(struct vtd_seen_key *key);
+bool vtd_seen_check(struct vtd_seen *s, const struct vtd_seen_key *key,
+		    struct vtd_seen_table *n, const __le64 *page, u64 iova,
+		    u64 bits);
 void vtd_seen_add(struct vtd_seen *s, const struct vtd_seen_table *n,
 		  u64 max_mappings);
 
