@@ -3,6 +3,7 @@
 void *some(void);
 
 #define kzalloc_obj(...)			some()
+#define kvzalloc_obj(...)			some()
 #define some_for_each(pos)			for (pos = some(); pos; pos = some())
 #define for_each_set_bit(bit, map, n)		for (bit = 0; bit < n; bit++)
 #define iommu_group_for_each_dev(...)		some()
