@@ -737,18 +737,35 @@ static void absent_join(struct kviommu_shadow *s, struct kviommu_extent *e,
 }
 
 /*
- * Map what can be of an extent that can't be as a whole, since some of it is no
- * guest memory: chunk by chunk, and page by page where that fails, too.
+ * Map what can be of an absent extent that can't be as a whole, since some of
+ * it is no guest memory: chunk by chunk, and with @pages page by page where that
+ * fails, too. Each try counts against @budget; *@at becomes the first address
+ * that none was left for, or the first behind the extent. *@some: was anything
+ * mapped?
  */
-static int extent_fill_parts(struct kviommu_shadow *s, struct kviommu_extent *e)
+static int extent_fill_parts(struct kviommu_shadow *s, struct kviommu_extent *e,
+			     bool pages, unsigned int *budget, u64 *at,
+			     bool *some)
 {
 	struct kviommu_extent *hole = NULL, *next;
 	u64 last = e->last, pages_end = 0, len;
 	int rc;
 
-	extent_set_absent(s, e, true);
+	if (*at > e->iova) {
+		hole = e;
+		e = extent_split(s, e, e->gpa + (*at - e->iova));
+		if (!e)
+			return -ENOMEM;
+	}
 	for (; e && e->iova <= last; e = next) {
 		cond_resched();
+		*at = e->iova;
+		if (!*budget) {
+			if (hole)
+				absent_join(s, hole, e);
+			return 0;
+		}
+		--*budget;
 		len = e->iova < pages_end ? PAGE_SIZE :
 					    piece_len(e->gpa, extent_size(e));
 		if (!extent_split(s, e, e->gpa + len))
@@ -757,10 +774,12 @@ static int extent_fill_parts(struct kviommu_shadow *s, struct kviommu_extent *e)
 		rc = extent_fill(s, e);
 		if (!rc) {
 			extent_set_absent(s, e, false);
+			extent_join(s, e);
+			*some = true;
 			hole = NULL;
 		} else if (rc != -EFAULT) {
 			return rc;
-		} else if (len > PAGE_SIZE &&
+		} else if (pages && len > PAGE_SIZE &&
 			   kviommu_gmem_any(s->gmem, e->gpa, len)) {
 			pages_end = e->last + 1;
 			next = e;
@@ -770,6 +789,7 @@ static int extent_fill_parts(struct kviommu_shadow *s, struct kviommu_extent *e)
 			hole = e;
 		}
 	}
+	*at = last + 1;
 	return 0;
 }
 
@@ -792,15 +812,19 @@ static int extent_fill_parts(struct kviommu_shadow *s, struct kviommu_extent *e)
 int kviommu_shadow_set(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 		       u8 prot, u8 order)
 {
+	unsigned int budget = UINT_MAX;
 	struct kviommu_extent *e;
+	bool some;
 	int rc;
 
 	e = extent_add(s, iova, last, gpa, prot, order);
 	if (IS_ERR(e))
 		return PTR_ERR(e);
 	rc = extent_fill(s, e);
-	if (rc == -EFAULT)
-		return extent_fill_parts(s, e);
+	if (rc == -EFAULT) {
+		extent_set_absent(s, e, true);
+		return extent_fill_parts(s, e, true, &budget, &iova, &some);
+	}
 	if (rc)
 		extent_remove(s, e);
 	return rc;
@@ -924,35 +948,79 @@ void kviommu_shadow_drop(struct kviommu_shadow *s, u64 first, u64 last,
 /* Extents to pass by in one go, in looking for absent ones */
 #define REFILL_LOOK	65536
 
+/*
+ * Pieces of a hole of which each page is tried, since it may share a chunk with
+ * memory that did not come back; and what that counts as: it is many pins.
+ */
+#define REFILL_PAGES	2
+#define REFILL_COST	64
+
+/*
+ * Map an absent extent again, or what can be of it, from *@at on. *@at becomes
+ * the first address that was not tried.
+ */
+static bool extent_refill(struct kviommu_shadow *s, struct kviommu_extent *e,
+			  bool pages, unsigned int *budget, u64 *at)
+{
+	unsigned int tries = UINT_MAX;
+	u64 end = e->last + 1;
+	bool some = false;
+	int rc = -EFAULT;
+
+	if (*at <= e->iova) {
+		--*budget;
+		rc = extent_fill(s, e);
+		if (!rc) {
+			extent_set_absent(s, e, false);
+			extent_join(s, e);
+			*at = end;
+			return true;
+		}
+	}
+	if (rc != -EFAULT || extent_size(e) == PAGE_SIZE) {
+		*at = end;
+		return false;
+	}
+	if (extent_pieces(e) > REFILL_PAGES) {
+		rc = extent_fill_parts(s, e, false, budget, at, &some);
+	} else if (pages) {
+		*budget -= min(*budget, REFILL_COST);
+		rc = extent_fill_parts(s, e, true, &tries, at, &some);
+	}
+	if (rc)
+		*at = end;
+	return some;
+}
+
 /**
  * kviommu_shadow_refill() - map again what went away and may be back
  * @s: shadow
- * @budget: absent extents to try, at most; UINT_MAX for all there are
+ * @budget: what to try, at most; UINT_MAX for all there is but single pages
+ *	    beside memory that stays away
  *
  * Nothing tells that a VMM has given memory back, so this has to be tried.
- * kviommu_shadow::refill is 0 when all of them were.
+ * kviommu_shadow::refill is 0 when all was.
  *
  * Return: whether something came back.
  */
 bool kviommu_shadow_refill(struct kviommu_shadow *s, unsigned int budget)
 {
-	unsigned int look = budget == UINT_MAX ? UINT_MAX : REFILL_LOOK;
+	bool all = budget == UINT_MAX, some = false;
+	unsigned int look = all ? UINT_MAX : REFILL_LOOK;
 	struct kviommu_extent *e;
-	bool some = false;
+	u64 at = all ? 0 : s->refill;
 
-	for (e = kviommu_shadow_first(s, s->refill); e && budget && look;
-	     look--) {
+	for (e = kviommu_shadow_first(s, at); e && budget && look; look--) {
 		if (e->absent) {
-			budget--;
-			if (!extent_fill(s, e)) {
-				extent_set_absent(s, e, false);
-				some = true;
-			}
+			some |= extent_refill(s, e, !all, &budget, &at);
+		} else {
+			at = e->last + 1;
+			extent_join(s, e);
 		}
-		e = kviommu_extent_next(extent_join(s, e));
+		e = at ? kviommu_shadow_first(s, at) : NULL;
 		cond_resched();
 	}
-	s->refill = e ? e->iova : 0;
+	s->refill = e ? at : 0;
 	kviommu_shadow_flush(s);
 	return some;
 }

@@ -860,6 +860,55 @@ static void shadow_refill_budget(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, list_empty(&f->s.holes));
 }
 
+/*
+ * Memory comes back, but not all that one mapping had: the mapping has what is
+ * there. A few tries at a time, so that the search ends within the mapping.
+ */
+static void shadow_refill_parts(struct kunit *test)
+{
+	struct fixture *f = fixture_config(test, 30);
+	static const struct {
+		unsigned int page, n;
+	} holes[] = {
+		{ 600, 1 }, { 0, 512 }, { 1000, 30 }, { PAGES - 1, 1 },
+	};
+	struct mock_pte *pte;
+	struct mock_domain *d;
+	unsigned int i, k;
+
+	add_hostdom(f, 0);
+	add_hostdom(f, 1);
+	KUNIT_ASSERT_NOT_NULL(test, f->hostdom[0]);
+	d = mock_domain(f->hostdom[0]->domain);
+	map(f, 0, PAGES, 0, KVIOMMU_READ | KVIOMMU_WRITE);
+	for (k = 0; k < ARRAY_SIZE(holes); k += (STEP + 1) / 2) {
+		mock_mem_gone(f->m, 0, gpa_of(PAGES));
+		mock_mem_hole(f->m, 0, gpa_of(PAGES), false);
+		mock_mem_hole(f->m, gpa_of(holes[k].page), gpa_of(holes[k].n), true);
+		for (i = 0; i < 8 * CHUNKS; i++)
+			mock_refill(f->m, 2);
+		KUNIT_EXPECT_TRUE(test, same(f, false));
+		for (i = 0; i < PAGES; i++) {
+			bool hole = i >= holes[k].page &&
+				    i - holes[k].page < holes[k].n;
+
+			pte = NULL;
+			if (lookup(d, iova_of(f, i), &pte) == hole) {
+				KUNIT_FAIL(test, "hole of %u at page %u: page %u is %s",
+					   holes[k].n, holes[k].page, i,
+					   hole ? "mapped" : "not mapped");
+				break;
+			}
+		}
+		mock_mem_hole(f->m, 0, gpa_of(PAGES), false);
+		mock_refill(f->m, UINT_MAX);
+		KUNIT_EXPECT_EQ(test, f->s.nr_absent, 0);
+		KUNIT_EXPECT_EQ(test, f->s.nr_extents, 1);
+		KUNIT_EXPECT_TRUE(test, same(f, true));
+	}
+	unmap_all(f);
+}
+
 /* The host fails while memory comes back: tried again later. */
 static void shadow_refill_fails(struct kunit *test)
 {
@@ -1233,6 +1282,7 @@ static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE(shadow_regions),
 	KUNIT_CASE_PARAM(shadow_drop_all, config_gen_params),
 	KUNIT_CASE(shadow_refill_budget),
+	KUNIT_CASE_PARAM(shadow_refill_parts, config_gen_params),
 	KUNIT_CASE_PARAM(shadow_refill_fails, config_gen_params),
 	KUNIT_CASE_PARAM(shadow_hostdom_late, config_gen_params),
 	KUNIT_CASE(shadow_hostdom_late_sizes),
