@@ -590,10 +590,10 @@ TEST_F(api, wrong_order)
 	u32 ioas2;
 
 	ASSERT_UP(vmm, VMM_VIOMMU_OPEN);
-	EXPECT_NE(0, vfio_device_info(&vmm->viommu, &info));
-	EXPECT_NE(0, vfio_attach(&vmm->viommu, vmm->ioas));
-	EXPECT_NE(0, vfio_detach(&vmm->viommu));
-	EXPECT_NE(0, vfio_reset(&vmm->viommu));
+	EXPECT_EQ(-EINVAL, vfio_device_info(&vmm->viommu, &info));
+	EXPECT_EQ(-EINVAL, vfio_attach(&vmm->viommu, vmm->ioas));
+	EXPECT_EQ(-EINVAL, vfio_detach(&vmm->viommu));
+	EXPECT_EQ(-EINVAL, vfio_reset(&vmm->viommu));
 	EXPECT_EQ(-EINVAL, vfio_bind(&vmm->viommu, -1));
 	EXPECT_EQ(-EBADFD, vfio_bind(&vmm->viommu, vmm->viommu.fd));
 
@@ -603,7 +603,7 @@ TEST_F(api, wrong_order)
 	/* The second opener of one mdev gets the cdev, and no more */
 	mdev_dir(&self->host.mdev, dir, sizeof(dir));
 	if (!vfio_open(&again, dir))
-		EXPECT_NE(0, vfio_bind(&again, vmm->iommufd));
+		EXPECT_EQ(-EINVAL, vfio_bind(&again, vmm->iommufd));
 	vfio_close(&again);
 
 	/* No memory yet: the driver is refused, nothing breaks */
@@ -623,7 +623,7 @@ TEST_F(api, wrong_order)
 	EXPECT_EQ(0, vfio_detach(&vmm->viommu));
 	EXPECT_EQ(0, vfio_attach(&vmm->viommu, vmm->ioas));
 	ASSERT_UP(vmm, VMM_ENDPOINT_OPEN);
-	EXPECT_NE(0, vfio_attach(&vmm->edu[0].dev, vmm->ioas));
+	EXPECT_EQ(-EINVAL, vfio_attach(&vmm->edu[0].dev, vmm->ioas));
 	ASSERT_UP(vmm, VMM_ENDPOINT_BIND);
 	EXPECT_EQ(0, vfio_detach(&vmm->edu[0].dev));
 	EXPECT_EQ(-ENOENT, vfio_attach(&vmm->edu[0].dev, 12345));
@@ -738,7 +738,7 @@ TEST_F(api, second_vmm_takes_over)
 	vmm_init(&b, &self->host, NULL);
 	ASSERT_UP(&self->vmm, VMM_MAPPED);
 	ASSERT_EQ(0, vmm_up(&b, VMM_VIOMMU_OPEN));
-	EXPECT_NE(0, vmm_up(&b, VMM_VIOMMU_BIND));
+	EXPECT_EQ(-EINVAL, vmm_up(&b, VMM_VIOMMU_BIND));
 	vmm_close(&b);
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 	vmm_close(&self->vmm);

@@ -1427,6 +1427,8 @@ TEST_F(virtio, batch_and_worker)
 /* Quotas of the administrator */
 TEST_F(virtio, quotas)
 {
+	struct virtio_iommu_config config;
+
 	vmm_close(&self->vmm);
 	ASSERT_EQ(0, mdev_set(&self->host.mdev, "max_mappings", "3"));
 	ASSERT_EQ(0, mdev_set(&self->host.mdev, "max_domains", "2"));
@@ -1440,6 +1442,10 @@ TEST_F(virtio, quotas)
 	EXPECT_STATUS(OK, viommu_map(self->v, DOMAIN, DATA_IOVA + 2 * PAGE, PAGE,
 				     DATA2_GPA, VIOMMU_RW));
 	EXPECT_LT(0, mdev_counter(&self->host.mdev, "err_nomem"));
+	viommu_config(self->v, &config);
+	EXPECT_EQ(1, config.domain_range.end);
+	EXPECT_STATUS(OK, viommu_attach(self->v, 0, ENDPOINT(0), 0));
+	EXPECT_STATUS(RANGE, viommu_attach(self->v, 2, ENDPOINT(0), 0));
 }
 
 /* ---- notifications ---- */
