@@ -201,8 +201,9 @@ struct kviommu_hostdom {
  * @extents: what the guest mapped, by IOVA, disjoint
  * @nr_extents: entries of @extents; @nr_mappings counts without joined ones
  * @nr_absent: extents the host does not map
+ * @pieces: its part of kviommu_gmem::pieces
  * @regions: parts of 2 MiB that were ever mapped: index is IOVA >> 21 / 32, a
- *	     bit each; @nr_regions of them
+ *	     bit each; @nr_regions of them, at most @max_regions
  * @last_region: the one that was mapped last, or U64_MAX
  * @refill: IOVA at which the search for absent extents goes on
  * @stale: in kviommu_gmem::stale while an IOTLB may know what was unmapped
@@ -218,8 +219,10 @@ struct kviommu_shadow {
 	u64 nr_extents;
 	u64 nr_mappings;
 	u64 nr_absent;
+	u64 pieces;
 	struct xarray regions;
 	u64 nr_regions;
+	u64 max_regions;
 	u64 last_region;
 	u64 refill;
 	struct list_head stale;
@@ -321,14 +324,18 @@ struct kviommu_run {
  * struct kviommu_sync - the diff of a walk against a shadow
  * @shadow: what is changed
  * @geo: addresses that devices must not have mapped
- * @max_pieces: quota on kviommu_gmem::pieces
+ * @max_pieces: quota on kviommu_shadow::pieces
  * @next: all below this and in the range is as the tables say
  * @budget: what may still be done, in parts of 2 MiB that are mapped or
  *	    unmapped
  * @kept: extents, or parts of them, that were found as they should be
  * @mapped: extents added
  * @unmapped: extents, or parts of them, removed
+ * @nr_refused: ranges for which @refused was called, or would have been
  * @changing: called before a range is mapped or unmapped, if it is set
+ * @refused: called for a range that could not be mapped, or not stay mapped, by
+ *	     the guest's tables, if it is set; @why is -EDQUOT: the quota,
+ *	     -ENOMEM, or what the host IOMMU said. Nothing is mapped there then
  */
 struct kviommu_sync {
 	struct kviommu_shadow *shadow;
@@ -339,7 +346,9 @@ struct kviommu_sync {
 	u64 kept;
 	u64 mapped;
 	u64 unmapped;
+	u64 nr_refused;
 	void (*changing)(struct kviommu_sync *y, u64 first, u64 last);
+	void (*refused)(struct kviommu_sync *y, u64 first, u64 last, int why);
 
 	/* private: the first extent that ends at @next or behind it */
 	struct kviommu_extent *e;
@@ -525,6 +534,8 @@ typedef void (*kviommu_shadow_fn)(struct kviommu_shadow *s, u32 id, void *arg);
  * @notify: ask the guest for notifications, or not; polling has none
  * @quiet: @ep does no DMA any more: it was reset, or its bus mastering is off
  * @leave: @ep is closed or unassigned: what the guest attached it to is gone
+ * @retry: try again what could not be done before, if it is time for it, or
+ *	   @now; true if something is left to be tried. May be NULL
  * @for_each_shadow: every guest address space
  * @show_state: lines for debugfs "state"
  * @show_domains: debugfs "domains"
@@ -552,6 +563,7 @@ struct kviommu_model {
 	void (*notify)(struct kviommu *v, bool on);
 	void (*quiet)(struct kviommu *v, struct kviommu_endpoint *ep);
 	void (*leave)(struct kviommu *v, struct kviommu_endpoint *ep);
+	bool (*retry)(struct kviommu *v, bool now);
 	void (*for_each_shadow)(struct kviommu *v, kviommu_shadow_fn fn,
 				void *arg);
 	void (*show_state)(struct kviommu *v, struct seq_file *s);
@@ -632,8 +644,9 @@ struct kviommu_counters {
  * @ictx: its iommufd. Only devices of the same one may use the guest's memory
  * @memory: guest memory is attached
  * @frozen: geometry the guest may have read; what is assigned later must fit
- * @refill_wait: while guest memory is away: time between two looks whether it
- *		 is back, jiffies, else 0; the worker reads it without the lock
+ * @refill_wait: while guest memory is away, or the model has something to try
+ *		 again: time between two tries, jiffies, else 0; the worker
+ *		 reads it without the lock
  * @refill_at: when to look next, jiffies
  */
 struct kviommu {
@@ -688,6 +701,7 @@ void kviommu_apply_all(struct kviommu *v);
 void kviommu_flush_all(struct kviommu *v);
 void kviommu_refill_all(struct kviommu *v, unsigned int budget);
 void kviommu_refill(struct kviommu *v);
+void kviommu_retry_later(struct kviommu *v);
 bool kviommu_work_locked(struct kviommu *v, unsigned int budget,
 			 unsigned int *done);
 void kviommu_work_all(struct kviommu *v);

@@ -43,6 +43,7 @@ void kviommu_shadow_init(struct kviommu_shadow *s, struct kviommu_gmem *g)
 	s->extents = RB_ROOT;
 	xa_init_flags(&s->regions, XA_FLAGS_ACCOUNT);
 	s->last_region = U64_MAX;
+	s->max_regions = U64_MAX;
 	INIT_LIST_HEAD(&s->hostdoms);
 	INIT_LIST_HEAD(&s->stale);
 	INIT_LIST_HEAD(&s->holes);
@@ -107,6 +108,12 @@ static u64 piece_len(u64 gpa, u64 left)
 static u64 extent_pieces(const struct kviommu_extent *e)
 {
 	return kviommu_shadow_pieces(e->gpa, extent_size(e));
+}
+
+static void count_pieces(struct kviommu_shadow *s, s64 n)
+{
+	s->pieces += n;
+	s->gmem->pieces += n;
 }
 
 /**
@@ -176,7 +183,7 @@ static int extent_insert(struct kviommu_shadow *s, struct kviommu_extent *new)
 	rb_insert_color(&new->node, &s->extents);
 	s->nr_extents++;
 	s->nr_mappings += !new->joined;
-	s->gmem->pieces += extent_pieces(new);
+	count_pieces(s, extent_pieces(new));
 	if (new->absent)
 		absent_add(s, 1);
 	return 0;
@@ -186,7 +193,7 @@ static void extent_remove(struct kviommu_shadow *s, struct kviommu_extent *e)
 {
 	rb_erase(&e->node, &s->extents);
 	s->nr_extents--;
-	s->gmem->pieces -= extent_pieces(e);
+	count_pieces(s, -(s64)extent_pieces(e));
 	s->nr_mappings -= !e->joined;
 	if (e->absent)
 		absent_add(s, -1);
@@ -204,6 +211,11 @@ static void extent_set_absent(struct kviommu_shadow *s,
 
 /* Regions that an entry of kviommu_shadow::regions has a bit for */
 #define REGION_BITS	32
+
+static bool room(u64 n, u64 used, u64 max)
+{
+	return used <= max && n <= max - used;
+}
 
 /*
  * Host IOMMUs keep the last table above a mapping when that is gone. So what
@@ -227,8 +239,9 @@ static int touch(struct kviommu_shadow *s, u64 iova, u64 last)
 		int rc;
 
 		if (n) {
-			if (n > g->max_regions - min(g->nr_regions, g->max_regions))
-				return -ENOMEM;
+			if (!room(n, g->nr_regions, g->max_regions) ||
+			    !room(n, s->nr_regions, s->max_regions))
+				return -EDQUOT;
 			rc = xa_err(xa_store(&s->regions, index,
 					     xa_mk_value(old | new),
 					     GFP_KERNEL_ACCOUNT));
@@ -521,7 +534,7 @@ static struct kviommu_extent *extent_add(struct kviommu_shadow *s, u64 iova,
  * @prot: KVIOMMU_READ, KVIOMMU_WRITE
  *
  * Return: 0; -EEXIST if something is mapped in the range; -EFAULT if some of
- * the memory is no guest RAM, or not writable; -ENOMEM, also if the guest has
+ * the memory is no guest RAM, or not writable; -ENOMEM; -EDQUOT if the guest has
  * used too many parts of its address space; or what the host IOMMU said. On
  * error nothing is changed.
  */
@@ -621,9 +634,9 @@ static struct kviommu_extent *extent_split(struct kviommu_shadow *s,
 	new->iova = e->iova + (gpa - e->gpa);
 	new->gpa = gpa;
 	new->joined = true;
-	s->gmem->pieces -= extent_pieces(e);
+	count_pieces(s, -(s64)extent_pieces(e));
 	e->last = new->iova - 1;
-	s->gmem->pieces += extent_pieces(e);
+	count_pieces(s, extent_pieces(e));
 	/* Cannot overlap: the place was just made. */
 	extent_insert(s, new);
 	if (!e->absent && gpa & (KVIOMMU_CHUNK_SIZE - 1))
@@ -646,9 +659,9 @@ static struct kviommu_extent *extent_join(struct kviommu_shadow *s,
 		return e;
 	if (e->gpa & (KVIOMMU_CHUNK_SIZE - 1))
 		kviommu_gmem_join(s->gmem, e->gpa);
-	s->gmem->pieces -= extent_pieces(prev);
+	count_pieces(s, -(s64)extent_pieces(prev));
 	prev->last = e->last;
-	s->gmem->pieces += extent_pieces(prev);
+	count_pieces(s, extent_pieces(prev));
 	extent_remove(s, e);
 	return prev;
 }
@@ -730,9 +743,9 @@ static void entry_bounds(struct kviommu_shadow *s, struct kviommu_extent *e,
 static void absent_join(struct kviommu_shadow *s, struct kviommu_extent *e,
 			struct kviommu_extent *next)
 {
-	s->gmem->pieces -= extent_pieces(e);
+	count_pieces(s, -(s64)extent_pieces(e));
 	e->last = next->last;
-	s->gmem->pieces += extent_pieces(e);
+	count_pieces(s, extent_pieces(e));
 	extent_remove(s, next);
 }
 
@@ -806,8 +819,8 @@ static int extent_fill_parts(struct kviommu_shadow *s, struct kviommu_extent *e,
  * For models whose guest says it with a table: what is no guest memory, or not
  * writable, is absent, and tried again when memory comes back.
  *
- * Return: 0; -EEXIST; -ENOMEM; -EINTR; or what the host IOMMU said. On an error
- * part of the range may be set.
+ * Return: 0; -EEXIST; -ENOMEM; -EDQUOT as kviommu_shadow_map(); -EINTR; or what
+ * the host IOMMU said. On an error part of the range may be set.
  */
 int kviommu_shadow_set(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 		       u8 prot, u8 order)
@@ -1207,7 +1220,7 @@ void kviommu_shadow_destroy(struct kviommu_shadow *s)
 	rbtree_postorder_for_each_entry_safe(e, tmp, &s->extents, node) {
 		if (!e->absent)
 			extent_clear(s, e, extent_size(e));
-		s->gmem->pieces -= extent_pieces(e);
+		count_pieces(s, -(s64)extent_pieces(e));
 		kmem_cache_free(extent_cache, e);
 		cond_resched();
 	}

@@ -47,53 +47,90 @@ void kviommu_sync_start(struct kviommu_sync *y, struct kviommu_shadow *s,
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_sync_start);
 
+static void changing(struct kviommu_sync *y, u64 first, u64 last)
+{
+	if (y->changing)
+		y->changing(y, first, last);
+}
+
+/* What is mapped of it, if anything, is gone. */
+static void refuse(struct kviommu_sync *y, u64 first, u64 last, int why)
+{
+	y->nr_refused++;
+	if (y->refused)
+		y->refused(y, first, last, why);
+}
+
+/*
+ * Without room, or memory, for what an extent would be cut into, all of it goes.
+ * A page that the guest took away must not stay.
+ */
+static void clear_whole(struct kviommu_sync *y, u64 last, int why)
+{
+	struct kviommu_extent *e = kviommu_shadow_first(y->shadow, y->next);
+	u64 from = e->iova, to = e->last;
+
+	changing(y, from, to);
+	kviommu_shadow_clear(y->shadow, e, from, to);
+	if (from < y->next)
+		refuse(y, from, y->next - 1, why);
+	if (to > last)
+		refuse(y, last + 1, to, why);
+}
+
 /* Remove an extent, or the part of it that is in [next, last]. */
 static int clear(struct kviommu_sync *y, u64 last)
 {
-	u64 first = max(y->e->iova, y->next);
-	int rc;
+	u64 first = max(y->e->iova, y->next), end = min(y->e->last, last);
+	bool cut = first > y->e->iova || end < y->e->last;
+	int rc = 0;
 
-	last = min(y->e->last, last);
 	if (y->budget <= 0)
 		return -EAGAIN;
-	/* What is cut becomes more. */
-	if ((first > y->e->iova || last < y->e->last) &&
-	    y->shadow->gmem->pieces >= y->max_pieces)
-		return -ENOSPC;
 	y->budget -= kviommu_shadow_pieces(y->e->gpa + (first - y->e->iova),
-					   last - first + 1);
-	if (y->changing)
-		y->changing(y, first, last);
-	rc = kviommu_shadow_clear(y->shadow, y->e, first, last);
+					   end - first + 1);
+	/* What is cut becomes more. */
+	if (cut && y->shadow->pieces >= y->max_pieces)
+		rc = -EDQUOT;
+	if (!rc) {
+		changing(y, first, end);
+		rc = kviommu_shadow_clear(y->shadow, y->e, first, end);
+	}
+	if (rc)
+		clear_whole(y, last, rc);
 	y->e = kviommu_shadow_first(y->shadow, y->next);
-	y->unmapped += !rc;
-	return rc;
+	y->unmapped++;
+	return 0;
 }
 
 static int map(struct kviommu_sync *y, u64 last, u64 gpa,
 	       const struct kviommu_run *run)
 {
 	u64 pieces = kviommu_shadow_pieces(gpa, last - y->next + 1);
-	u64 absent = y->shadow->nr_absent;
-	int rc;
+	struct kviommu_shadow *s = y->shadow;
+	u64 absent = s->nr_absent;
+	int rc = -EDQUOT;
 
 	if (y->budget <= 0)
 		return -EAGAIN;
-	y->budget -= pieces;
-	if (y->shadow->gmem->pieces + pieces > y->max_pieces)
-		return -ENOSPC;
-	if (y->changing)
-		y->changing(y, y->next, last);
-	rc = kviommu_shadow_set(y->shadow, y->next, last, gpa, run->prot,
-				run->order);
-	if (y->shadow->nr_absent != absent)
+	changing(y, y->next, last);
+	if (s->pieces + pieces <= y->max_pieces) {
+		y->budget -= pieces;
+		rc = kviommu_shadow_set(s, y->next, last, gpa, run->prot,
+					run->order);
+	}
+	if (s->nr_absent != absent)
 		y->budget -= pieces * ABSENT_COST;
-	/* In parts, where only some of it is guest memory. */
-	if (y->shadow->gmem->pieces > y->max_pieces)
-		rc = -ENOSPC;
-	if (rc)
+	if (rc == -EINTR)
 		return rc;
-	y->mapped++;
+	/* In parts, where only some of it is guest memory. */
+	if (!rc && s->pieces > y->max_pieces)
+		rc = -EDQUOT;
+	if (rc) {
+		kviommu_shadow_unmap(s, y->next, last);
+		refuse(y, y->next, last, rc);
+	}
+	y->mapped += !rc;
 	y->next = last + 1;
 	return 0;
 }
@@ -104,7 +141,7 @@ static int map(struct kviommu_sync *y, u64 last, u64 gpa,
  * @last: the address
  *
  * Return: 0; -EAGAIN when the budget is used up, then go on later from
- * @y->next; -ENOSPC when the quota is; -ENOMEM.
+ * @y->next.
  */
 int kviommu_sync_gap(struct kviommu_sync *y, u64 last)
 {
@@ -204,9 +241,11 @@ static int slow(struct kviommu_sync *y, const struct kviommu_run *run)
  * @run: what they say, page aligned; it ends behind @y->next. Nothing is mapped
  *	 between the two.
  *
+ * What can't be mapped, by @y->max_pieces or by the host, is not mapped, and
+ * that is told by @y->refused.
+ *
  * Return: 0; -EAGAIN when the budget is used up, then go on later from
- * @y->next; -ENOSPC when the quota is; -ENOMEM; -EINTR; or what the host IOMMU
- * said. On an error the shadow has parts of the old and of the new.
+ * @y->next; -EINTR: the VMM is being killed.
  */
 int kviommu_sync_run(struct kviommu_sync *y, const struct kviommu_run *run)
 {

@@ -287,13 +287,13 @@ EXPORT_SYMBOL_IF_KUNIT(kviommu_memory);
  * @v: vIOMMU, locked
  * @budget: absent extents of each shadow to try; UINT_MAX for all there are
  *
- * What is still away is tried again later: by the worker, or by the next queue
+ * And what else the model could not do. What is still away is tried again later: by the worker, or by the next queue
  * work that comes then.
  */
 void kviommu_refill_all(struct kviommu *v, unsigned int budget)
 {
 	struct kviommu_shadow *s, *tmp;
-	bool some = false, all = true;
+	bool some = false, all = true, waits = false;
 
 	lockdep_assert_held(&v->lock);
 	if (v->memory) {
@@ -302,8 +302,10 @@ void kviommu_refill_all(struct kviommu *v, unsigned int budget)
 			all &= !s->refill;
 		}
 		kviommu_flush_all(v);
+		if (v->model->retry)
+			waits = v->model->retry(v, budget == UINT_MAX);
 	}
-	if (list_empty(&v->gmem.holes))
+	if (list_empty(&v->gmem.holes) && !waits)
 		WRITE_ONCE(v->refill_wait, 0);
 	else if (some || !v->refill_wait)
 		WRITE_ONCE(v->refill_wait, 1);
@@ -313,6 +315,22 @@ void kviommu_refill_all(struct kviommu *v, unsigned int budget)
 	v->refill_at = jiffies + v->refill_wait;
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_refill_all);
+
+/**
+ * kviommu_retry_later() - the model has something to try again
+ * @v: vIOMMU, locked
+ *
+ * kviommu_model::retry will be called, soon at first and then less often.
+ */
+void kviommu_retry_later(struct kviommu *v)
+{
+	lockdep_assert_held(&v->lock);
+	if (v->refill_wait)
+		return;
+	WRITE_ONCE(v->refill_wait, 1);
+	v->refill_at = jiffies + 1;
+	kviommu_worker_wake(v);
+}
 
 static void refill_if_time(struct kviommu *v)
 {

@@ -776,8 +776,8 @@ static void shadow_regions(struct kunit *test)
 		unmap(f, 512 * (i % 3), 1);
 	}
 	KUNIT_EXPECT_EQ(test, g->nr_regions, 3);
-	KUNIT_EXPECT_EQ(test, do_map(f, 1536, 1, 0, KVIOMMU_READ), -ENOMEM);
-	KUNIT_EXPECT_EQ(test, do_map(f, 1535, 2, 0, KVIOMMU_READ), -ENOMEM);
+	KUNIT_EXPECT_EQ(test, do_map(f, 1536, 1, 0, KVIOMMU_READ), -EDQUOT);
+	KUNIT_EXPECT_EQ(test, do_map(f, 1535, 2, 0, KVIOMMU_READ), -EDQUOT);
 	g->max_regions = 4;
 	map(f, 1535, 2, 0, KVIOMMU_READ);
 	KUNIT_EXPECT_EQ(test, g->nr_regions, 4);
@@ -789,7 +789,7 @@ static void shadow_regions(struct kunit *test)
 	/* More than one word of bits */
 	g->max_regions = 70;
 	for (i = 0; i < 80; i++)
-		KUNIT_EXPECT_EQ(test, i < 66 ? 0 : -ENOMEM,
+		KUNIT_EXPECT_EQ(test, i < 66 ? 0 : -EDQUOT,
 				kviommu_shadow_map(&f->s, i * (u64)SZ_2M,
 						   i * (u64)SZ_2M + SZ_4K - 1,
 						   gpa_of(i), KVIOMMU_READ));

@@ -508,25 +508,86 @@ static void sync_reserved(struct kunit *test)
 	KUNIT_ASSERT_TRUE(test, sync(f, 12, 15, &plain));
 }
 
+/* What was refused last */
+static struct {
+	u64 first;
+	u64 last;
+	int why;
+} told;
+
+static void tell(struct kviommu_sync *y, u64 first, u64 last, int why)
+{
+	told.first = first;
+	told.last = last;
+	told.why = why;
+}
+
+/* What is beyond the quota is left out, and nothing else. */
 static void sync_quota(struct kunit *test)
 {
 	struct fixture *f = fixture_create(test, MOCK_SCATTERED, false,
 					   SZ_4K | SZ_2M, 4);
-	struct kviommu_sync y = { .max_pieces = 10, .budget = S64_MAX };
+	struct kviommu_sync y = {
+		.max_pieces = 10, .budget = S64_MAX, .refused = tell,
+	};
+	struct mock_domain *d = mock_domain(f->hostdom->domain);
 	unsigned int i;
 
 	for (i = 0; i < 20; i++)
 		set_page(f, 2 * i, gpa_of(i), 3);
 	kviommu_sync_start(&y, &f->s, &f->geo, f->base);
-	KUNIT_EXPECT_EQ(test, -ENOSPC, walk(f, &y, 0, PAGES - 1, true));
+	KUNIT_EXPECT_EQ(test, 0, walk(f, &y, 0, PAGES - 1, true));
 	KUNIT_EXPECT_EQ(test, f->s.nr_extents, 10);
-	KUNIT_EXPECT_EQ(test, y.next, iova_of(f, 20));
+	KUNIT_EXPECT_EQ(test, f->s.pieces, 10);
+	KUNIT_EXPECT_EQ(test, y.nr_refused, 10);
+	KUNIT_EXPECT_EQ(test, told.first, iova_of(f, 38));
+	KUNIT_EXPECT_EQ(test, told.last, iova_of(f, 39) - 1);
+	KUNIT_EXPECT_EQ(test, told.why, -EDQUOT);
+	KUNIT_EXPECT_NOT_NULL(test, mock_pte(d, iova_of(f, 18)));
+	KUNIT_EXPECT_NULL(test, mock_pte(d, iova_of(f, 20)));
+	/* One goes, and what comes first of the others takes its place. */
+	set_page(f, 4, 0, 0);
+	kviommu_sync_start(&y, &f->s, &f->geo, f->base);
+	KUNIT_EXPECT_EQ(test, 0, walk(f, &y, 0, PAGES - 1, true));
+	KUNIT_EXPECT_NULL(test, mock_pte(d, iova_of(f, 4)));
+	KUNIT_EXPECT_NOT_NULL(test, mock_pte(d, iova_of(f, 20)));
+	KUNIT_EXPECT_NULL(test, mock_pte(d, iova_of(f, 22)));
 	/* All in one, which is more than all of the quota */
 	for (i = 0; i < PAGES; i++)
 		set_page(f, i, gpa_of(i), 3);
 	y.max_pieces = 3;
 	kviommu_sync_start(&y, &f->s, &f->geo, f->base);
-	KUNIT_EXPECT_EQ(test, -ENOSPC, walk(f, &y, 0, PAGES - 1, true));
+	KUNIT_EXPECT_EQ(test, 0, walk(f, &y, 0, PAGES - 1, true));
+	KUNIT_ASSERT_TRUE(test, sync(f, 0, PAGES - 1, &plain));
+	KUNIT_EXPECT_EQ(test, f->s.pieces, f->m->v.gmem.pieces);
+}
+
+/* A hole makes one extent two: where that is too many, all of it goes. */
+static void sync_quota_holes(struct kunit *test)
+{
+	struct fixture *f = fixture_create(test, MOCK_CONTIGUOUS, false,
+					   SZ_4K | SZ_2M, 4);
+	struct kviommu_sync y = {
+		.max_pieces = 64, .budget = S64_MAX, .refused = tell,
+	};
+	struct mock_domain *d = mock_domain(f->hostdom->domain);
+	unsigned int i;
+
+	for (i = 0; i < PAGES; i++)
+		set_page(f, i, gpa_of(i), 3);
+	kviommu_sync_start(&y, &f->s, &f->geo, f->base);
+	KUNIT_EXPECT_EQ(test, 0, walk(f, &y, 0, PAGES - 1, true));
+	for (i = 1; i < PAGES; i += 2)
+		set_page(f, i, 0, 0);
+	for (i = 1; i < PAGES; i += 2) {
+		kviommu_sync_start(&y, &f->s, &f->geo, iova_of(f, i));
+		KUNIT_EXPECT_EQ(test, 0, walk(f, &y, i, i, true));
+		kviommu_shadow_flush(&f->s);
+		KUNIT_ASSERT_LE(test, f->s.pieces, 64);
+		KUNIT_ASSERT_NULL(test, mock_pte(d, iova_of(f, i)));
+	}
+	KUNIT_EXPECT_GT(test, y.nr_refused, 0);
+	/* Without a quota it is all there again, in parts. */
 	KUNIT_ASSERT_TRUE(test, sync(f, 0, PAGES - 1, &plain));
 }
 
@@ -649,6 +710,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(sync_scope),
 	KUNIT_CASE(sync_reserved),
 	KUNIT_CASE(sync_quota),
+	KUNIT_CASE(sync_quota_holes),
 	KUNIT_CASE(sync_host_fails),
 	KUNIT_CASE_PARAM(sync_random, config_gen_params),
 	KUNIT_CASE(sync_memory),

@@ -3,6 +3,8 @@
  * The VT-d model as a whole: a guest that programs the unit, and what its devices
  * reach through the host's IOMMU then.
  */
+#include <linux/delay.h>
+
 #include "vtd_guest.h"
 
 #define SID	0x28
@@ -195,7 +197,6 @@ static void vtd_hitless(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
 	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
 	vg_command(m.g, VTD_GCMD_SRTP, 0);
-	vg_command(m.g, VTD_GCMD_WBF & 0, 0);
 	KUNIT_EXPECT_EQ(test, d->serial, last);
 	KUNIT_EXPECT_PTR_EQ(test, &d->domain, m.d->domain);
 	KUNIT_EXPECT_EQ(test, m.d->attaches, 1);
@@ -705,6 +706,25 @@ static void vtd_host_faults(struct kunit *test)
 
 /* ---- limits ---- */
 
+static void set_quota(struct machine *m, unsigned int n)
+{
+	kviommu_close(m->g->v);
+	m->g->v->max_mappings = n;
+	mock_open(m->g->m);
+	kviommu_memory(m->g->v, true);
+}
+
+/* Until what waits to be tried again was tried */
+static void wait_retry(struct machine *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		msleep(20);
+		vg_work(m->g);
+	}
+}
+
 static void vtd_quota(struct kunit *test)
 {
 	struct machine m = create(test, NULL);
@@ -712,10 +732,7 @@ static void vtd_quota(struct kunit *test)
 	u64 addr;
 	u16 sid;
 
-	kviommu_close(m.g->v);
-	m.g->v->max_mappings = 20;
-	mock_open(m.g->m);
-	kviommu_memory(m.g->v, true);
+	set_quota(&m, 20);
 	vg_translate(m.g, SID, 1, m.root);
 	vg_start(m.g);
 	for (i = 0; i < 20; i++)
@@ -723,19 +740,39 @@ static void vtd_quota(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + 19 * 0x2000,
 					   VG_DATA + 19 * 0x1000));
-	map(&m, IOVA + 0x100000, VG_DATA);
-	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA + 0x100000, 0));
-	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
-	KUNIT_EXPECT_EQ(test, 0, m.g->v->nr_mappings);
-	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_SS_ACCESS,
-			vg_fault(m.g, &sid, &addr));
-	KUNIT_EXPECT_EQ(test, addr, IOVA + 0x100000);
-	/* A part that is in order is no reason; all of it is, and is looked at. */
-	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
-	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
-	vg_unmap(m.g, m.root, 4, IOVA + 0x100000, 12);
-	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA + 0x100000, 0));
+	/* What is too much is as if it were not present, and that is told. */
+	for (i = 0; i < 3; i++) {
+		map(&m, IOVA + 0x100000 + i * 0x2000, VG_DATA);
+		KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA + 0x100000 +
+						      i * 0x2000, 0));
+		KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA + 0x100000 +
+						   i * 0x2000));
+	}
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	KUNIT_EXPECT_EQ(test, 20, m.g->v->nr_mappings);
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_READ, vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, sid, SID);
+	KUNIT_EXPECT_EQ(test, addr, IOVA + 0x100000);
+	KUNIT_EXPECT_EQ(test, 0, vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, 1, m.g->v->count.faults);
+	KUNIT_EXPECT_EQ(test, 3, m.g->vt->count.refused);
+	/* Room is made, and nobody says that it is for this. */
+	vg_unmap(m.g, m.root, 4, IOVA, 12);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
+	wait_retry(&m);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + 0x100000, VG_DATA));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA + 0x102000));
+	KUNIT_EXPECT_EQ(test, 20, m.g->v->nr_mappings);
+	/* It is all there: nothing is tried any more, and the next is new. */
+	vg_unmap(m.g, m.root, 4, IOVA + 0x102000, 12);
+	vg_unmap(m.g, m.root, 4, IOVA + 0x104000, 12);
+	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
+	wait_retry(&m);
+	KUNIT_EXPECT_EQ(test, 0, m.g->v->refill_wait);
+	map(&m, IOVA, VG_DATA);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_READ, vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, addr, IOVA);
 
 	/* All addresses lead to one page. */
 	for (i = 0; i < 512; i++)
@@ -745,6 +782,91 @@ static void vtd_quota(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, m.g->v->nr_mappings);
 }
 
+/* One domain takes all that it can get, and the other one misses nothing. */
+static void vtd_quota_share(struct kunit *test)
+{
+	struct machine m = create(test, NULL);
+	struct mock_dev *d2 = vg_add_dev(m.g, SID2);
+	u64 root2 = vg_page(m.g), at;
+	unsigned int i;
+
+	set_quota(&m, 40);
+	vg_translate(m.g, SID, 1, m.root);
+	vg_translate(m.g, SID2, 2, root2);
+	vg_start(m.g);
+	for (i = 0; i < 100; i++)
+		map(&m, IOVA + i * 0x2000, VG_DATA + i * 0x1000);
+	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
+	KUNIT_EXPECT_EQ(test, 20, m.g->v->nr_mappings);
+	for (i = 0; i < 20; i++) {
+		at = IOVA + i * 0x3000;
+		vg_map(m.g, root2, 4, at, VG_DATA + i * 0x1000, 12, VG_RW);
+		KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 2, at, 0));
+		KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, at,
+						   VG_DATA + i * 0x1000));
+	}
+	KUNIT_EXPECT_EQ(test, 40, m.g->v->nr_mappings);
+	/* Nor by addresses that it goes through: each leaves a table. */
+	for (i = 0; i < 100; i++)
+		vg_unmap(m.g, m.root, 4, IOVA + i * 0x2000, 12);
+	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
+	for (i = 0; i < 60; i++) {
+		at = IOVA + (u64)i * SZ_2M;
+		map(&m, at, VG_DATA);
+		KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, at, 0));
+		vg_unmap(m.g, m.root, 4, at, 12);
+		KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, at, 0));
+	}
+	KUNIT_EXPECT_GE(test, m.g->vt->count.refused, 80 + 40);
+	for (i = 1; i < 15; i++) {
+		at = IOVA + (u64)i * SZ_2M;
+		vg_unmap(m.g, root2, 4, IOVA + i * 0x3000, 12);
+		vg_map(m.g, root2, 4, at, VG_DATA, 12, VG_RW);
+		KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 2));
+		KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, at, VG_DATA));
+	}
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA, VG_DATA));
+	/* A domain of both has all of it. */
+	vg_translate(m.g, SID, 2, root2);
+	for (i = 0; i < 40; i++)
+		vg_map(m.g, root2, 4, IOVA + i * 0x3000, VG_DATA + i * 0x1000,
+		       12, VG_RW);
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA + 24 * 0x3000,
+					   VG_DATA + 24 * 0x1000));
+}
+
+/* What fails again and again is not tried each time. */
+static void vtd_backoff(struct kunit *test)
+{
+	struct machine m = create(test, NULL);
+	unsigned int i;
+	u64 failed;
+
+	set_quota(&m, 20);
+	vg_translate(m.g, SID, 1, m.root);
+	vg_start(m.g);
+	for (i = 0; i < 512; i++)
+		vg_set(m.g, m.root + 8 * i, m.root | 3);
+	for (i = 0; i < 4; i++) {
+		vg_flush_all(m.g);
+		msleep(20);
+	}
+	failed = m.g->vt->count.failed;
+	KUNIT_EXPECT_GE(test, failed, 1);
+	for (i = 0; i < 100; i++)
+		KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
+	KUNIT_EXPECT_LE(test, m.g->vt->count.failed, failed + 2);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	/* It is found out by itself that it is mended. */
+	for (i = 0; i < 512; i++)
+		vg_set(m.g, m.root + 8 * i, 0);
+	map(&m, IOVA, VG_DATA);
+	for (i = 0; i < 100 && mock_dev_blocked(m.d); i++)
+		wait_retry(&m);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+}
+
 /* Tables that lead through themselves, and nowhere */
 static void vtd_endless(struct kunit *test)
 {
@@ -752,10 +874,7 @@ static void vtd_endless(struct kunit *test)
 	u64 t3, t2, t1;
 	unsigned int i;
 
-	kviommu_close(m.g->v);
-	m.g->v->max_mappings = 100;
-	mock_open(m.g->m);
-	kviommu_memory(m.g->v, true);
+	set_quota(&m, 100);
 	t3 = vg_page(m.g);
 	t2 = vg_page(m.g);
 	t1 = vg_page(m.g);
@@ -912,13 +1031,16 @@ static void vtd_host_fails(struct kunit *test)
 	u64 addr;
 	u16 sid;
 
+	map(&m, IOVA + 0x1000, VG_DATA);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA + 0x1000, 0));
 	map(&m, IOVA, VG_DATA);
 	m.g->m->fail_map = 1;
 	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
-	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
-	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_SS_ACCESS,
-			vg_fault(m.g, &sid, &addr));
-	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + 0x1000, VG_DATA));
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_READ, vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, addr, IOVA);
+	wait_retry(&m);
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
 	/* It has no domain to give. */
 	vg_translate(m.g, SID, 2, m.root);
@@ -1201,6 +1323,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_table_faults),
 	KUNIT_CASE(vtd_host_faults),
 	KUNIT_CASE(vtd_quota),
+	KUNIT_CASE(vtd_quota_share),
+	KUNIT_CASE(vtd_backoff),
 	KUNIT_CASE(vtd_endless),
 	KUNIT_CASE(vtd_budget),
 	KUNIT_CASE(vtd_no_worker),

@@ -23,6 +23,7 @@ static u8 status_of(int rc)
 	case -EFAULT:
 		return VIRTIO_IOMMU_S_FAULT;
 	case -ENOMEM:
+	case -EDQUOT:
 		return VIRTIO_IOMMU_S_NOMEM;
 	default:
 		return VIRTIO_IOMMU_S_DEVERR;

@@ -17,7 +17,9 @@
  *
  * What makes it impossible to know the translations of a domain makes its
  * endpoints blocked. An error in one of its tables does not: as with hardware,
- * addresses below that table are refused, and nothing else.
+ * addresses below that table are refused, and nothing else. Nor does what can't
+ * be mapped for lack of room or memory: that is left out, as if it were not
+ * present, and tried again from time to time.
  */
 #include <linux/ktime.h>
 #include <linux/slab.h>
@@ -42,6 +44,9 @@
  */
 #define SPARSE		VTD_TABLE_ENTRIES
 
+/* The longest time between two tries to map what could not be mapped, jiffies */
+#define RETRY_WAIT_MAX	(4UL * HZ)
+
 static u64 last_addr(const struct kviommu_vtd *vt)
 {
 	return vt->v->frozen.last;
@@ -50,6 +55,17 @@ static u64 last_addr(const struct kviommu_vtd *vt)
 static struct vtd_domain *first_of_did(struct kviommu_vtd *vt, u16 did)
 {
 	return xa_load(&vt->by_did, did);
+}
+
+static void range_add(struct vtd_range *r, u64 first, u64 last)
+{
+	r->first = min(r->first, first);
+	r->last = max(r->last, last);
+}
+
+static bool range_none(const struct vtd_range *r)
+{
+	return r->first > r->last;
 }
 
 /* ---- marks ---- */
@@ -84,9 +100,12 @@ bool vtd_mark(struct kviommu_vtd *vt, struct vtd_domain *d, u64 first, u64 last)
 		return true;
 	/*
 	 * Only all of it can tell that it is in order again. A guest that does
-	 * not know may never ask for that.
+	 * not know may never ask for that. It is blocked, and what goes wrong
+	 * again and again must not hold up all others each time.
 	 */
 	if (d->failed) {
+		if (time_before(jiffies, d->retry_at))
+			return true;
 		first = 0;
 		last = last_addr(vt);
 	}
@@ -99,6 +118,7 @@ bool vtd_mark(struct kviommu_vtd *vt, struct vtd_domain *d, u64 first, u64 last)
 		d->tries = 0;
 		d->changed = false;
 		d->fault_seen = false;
+		d->out_now = VTD_RANGE_NONE;
 		return true;
 	}
 	if (first > d->last + 1 || last + 1 < d->begin)
@@ -201,6 +221,7 @@ static struct vtd_domain *domain_get(struct kviommu_vtd *vt, u16 did,
 	d->key = *key;
 	d->epoch = vt->epoch;
 	d->users = 1;
+	d->out = VTD_RANGE_NONE;
 	d->sibling = first_of_did(vt, did);
 	INIT_LIST_HEAD(&d->dirty);
 	vtd_seen_init(&d->seen);
@@ -242,23 +263,109 @@ static void domain_put(struct kviommu_vtd *vt, struct vtd_domain *d)
 	kfree(d);
 }
 
-/* An error of its tables, for all endpoints that use it; once for each cause. */
-static void domain_fault(struct kviommu_vtd *vt, struct vtd_domain *d, u8 reason,
-			 u64 addr)
+static void tell_endpoints(struct kviommu_vtd *vt, struct vtd_domain *d,
+			   u8 reason, u64 addr)
 {
 	struct kviommu_endpoint *ep;
 	struct vtd_endpoint *ve;
 	unsigned long id;
 
-	if (d->fault == reason && d->fault_addr == addr)
-		return;
-	d->fault = reason;
-	d->fault_addr = addr;
 	xa_for_each(&vt->v->endpoints, id, ep) {
 		ve = vtd_endpoint(ep);
 		if (ve && (ve->domain == d || ve->next == d))
 			vtd_tell_fault(vt, ve, reason, addr, false);
 	}
+}
+
+/* An error of its tables, for all endpoints that use it; once for each cause. */
+static void domain_fault(struct kviommu_vtd *vt, struct vtd_domain *d, u8 reason,
+			 u64 addr)
+{
+	if (d->fault == reason && d->fault_addr == addr)
+		return;
+	d->fault = reason;
+	d->fault_addr = addr;
+	tell_endpoints(vt, d, reason, addr);
+}
+
+/* ---- what could not be done, and is to be tried again ---- */
+
+/* From now on, and each time twice as long as the last time */
+static void retry_later(struct kviommu_vtd *vt, struct vtd_domain *d)
+{
+	d->retry_wait = clamp(2 * d->retry_wait, 1UL, RETRY_WAIT_MAX);
+	d->retry_at = jiffies + d->retry_wait;
+	kviommu_retry_later(vt->v);
+}
+
+/* See struct kviommu_sync. */
+static void refused(struct kviommu_sync *y, u64 first, u64 last, int why)
+{
+	struct vtd_domain *d = container_of(y->shadow, struct vtd_domain, shadow);
+
+	if (range_none(&d->out_now))
+		d->out_why = why;
+	range_add(&d->out_now, first, last);
+	range_add(&d->out, first, last);
+}
+
+/* What is not mapped is as what is not present. */
+static void tell_out(struct kviommu_vtd *vt, struct vtd_domain *d)
+{
+	u8 reason = d->key.fs_levels ? VTD_FAULT_FS_NP :
+		    vtd_scalable(&vt->view) ? VTD_FAULT_READ : VTD_FAULT_L_READ;
+
+	d->out_told = true;
+	kviommu_warn(vt->v, "some of the guest's domain %u can't be mapped: %s\n",
+		     d->did,
+		     d->out_why == -EDQUOT ? "more than its part of max_mappings" :
+		     d->out_why == -ENOMEM ? "no memory" :
+					     "the host's IOMMU refuses");
+	tell_endpoints(vt, d, reason, d->out_now.first);
+}
+
+/* A range was synced to its end: what of it is still out */
+static void check_out(struct kviommu_vtd *vt, struct vtd_domain *d)
+{
+	if (d->begin > d->out.first || d->last < d->out.last) {
+		kviommu_retry_later(vt->v);
+		return;
+	}
+	d->out = d->out_now;
+	if (!range_none(&d->out)) {
+		retry_later(vt, d);
+		return;
+	}
+	d->out_told = false;
+	d->retry_wait = 0;
+}
+
+/**
+ * vtd_retry() - see struct kviommu_model
+ * @v: vIOMMU
+ * @now: whether it is time or not
+ *
+ * Return: whether anything is left to be tried.
+ */
+bool vtd_retry(struct kviommu *v, bool now)
+{
+	struct kviommu_vtd *vt = v->model_priv;
+	struct vtd_domain *d;
+	bool waits = false;
+
+	if (!vt->view.te)
+		return false;
+	list_for_each_entry(d, &vt->domains, node) {
+		if (!d->failed && range_none(&d->out))
+			continue;
+		waits = true;
+		if (is_dirty(d) || (!now && time_before(jiffies, d->retry_at)))
+			continue;
+		d->retry_at = jiffies;
+		vtd_mark(vt, d, d->out.first, d->out.last);
+		kviommu_worker_wake(v);
+	}
+	return waits;
 }
 
 /* ---- endpoints ---- */
@@ -462,6 +569,7 @@ static void domain_synced(struct kviommu_vtd *vt, struct vtd_domain *d)
 		if (!d->fault_seen)
 			d->fault = VTD_FAULT_NONE;
 	}
+	check_out(vt, d);
 	if (d->waiting)
 		tell_users(vt, d, true, endpoint_move);
 	if (recovered)
@@ -488,19 +596,8 @@ static void domain_fail(struct kviommu_vtd *vt, struct vtd_domain *d,
 	vt->v->nr_mappings -= d->shadow.nr_mappings;
 	kviommu_shadow_destroy(&d->shadow);
 	vtd_seen_exit(&d->seen);
+	retry_later(vt, d);
 	domain_put(vt, d);
-}
-
-static const char *why_failed(int rc)
-{
-	switch (rc) {
-	case -ENOSPC:
-		return "its tables map more than max_mappings allows";
-	case -ENOMEM:
-		return "no memory, or more addresses were used than max_mappings allows";
-	default:
-		return "the host's IOMMU can't map it";
-	}
 }
 
 /* Ask a walk for more, as far as the credits reach. Returns the number of runs. */
@@ -606,6 +703,7 @@ static int sync_some(struct kviommu_vtd *vt, struct vtd_domain *d,
 		     struct kviommu_sync *y)
 {
 	struct vtd_walk *w = &vt->walk;
+	u64 before = y->nr_refused;
 	unsigned int n;
 	int rc;
 
@@ -619,9 +717,13 @@ static int sync_some(struct kviommu_vtd *vt, struct vtd_domain *d,
 	do {
 		n = walk_on(vt, d);
 		rc = sync_runs(vt, d, y, n);
-		/* If the guest takes a mark away, it has to be set again. */
-		if (w->changed || vt->reader.marked)
+		/*
+		 * If the guest takes a mark away, it has to be set again, and
+		 * what was not mapped is to be tried again.
+		 */
+		if (w->changed || vt->reader.marked || y->nr_refused != before)
 			vt->nr_new = 0;
+		before = y->nr_refused;
 		vt->reader.marked = false;
 		add_tables(vt, d, y->next);
 		/* Then the rest of the table will be found by the way to it. */
@@ -634,17 +736,34 @@ static int sync_some(struct kviommu_vtd *vt, struct vtd_domain *d,
 	return rc;
 }
 
+/*
+ * What a domain may have of max_mappings: as much for each of its endpoints as
+ * there is for each endpoint of the vIOMMU. So what one device's user makes the
+ * guest map leaves their own to all others.
+ */
+static u64 share_of(const struct kviommu_vtd *vt, const struct vtd_domain *d)
+{
+	u64 max = vt->v->max_mappings;
+
+	return max_t(u64, 1, div_u64(max * min(d->users, vt->nr_endpoints),
+				     max(vt->nr_endpoints, 1U)));
+}
+
 /* Do some of what is marked of a domain. -EINTR: the VMM is being killed. */
 static int domain_sync(struct kviommu_vtd *vt, struct vtd_domain *d)
 {
+	u64 share = share_of(vt, d), others = vt->v->gmem.pieces - d->shadow.pieces;
 	struct kviommu_sync y = {
-		.max_pieces = vt->v->max_mappings,
+		.max_pieces = min(share, vt->v->max_mappings -
+				  min_t(u64, others, vt->v->max_mappings)),
 		.changing = changing,
+		.refused = refused,
 	};
 	u64 before = d->shadow.nr_mappings, start = ktime_get_ns();
 	u64 looked = d->looked;
 	int rc;
 
+	d->shadow.max_regions = share;
 	rc = sync_some(vt, d, &y);
 	vt->v->nr_mappings += d->shadow.nr_mappings - before;
 	vt->v->count.mappings_peak = max(vt->v->count.mappings_peak,
@@ -653,19 +772,18 @@ static int domain_sync(struct kviommu_vtd *vt, struct vtd_domain *d)
 	vt->count.mapped += y.mapped;
 	vt->count.unmapped += y.unmapped;
 	vt->count.kept += y.kept;
+	vt->count.refused += y.nr_refused;
 	vt->count.sync_ns += ktime_get_ns() - start;
 	trace_kviommu_vtd_sync(kviommu_dev(vt->v), d->did, d->begin, d->next,
 			       d->last, y.kept, y.mapped, y.unmapped, rc);
 
+	if (!range_none(&d->out_now) && !d->out_told)
+		tell_out(vt, d);
 	if (rc == -EINTR)
 		return rc;
-	if (rc == -EAGAIN)
-		return 0;
-	if (rc) {
-		domain_fail(vt, d, why_failed(rc));
-	} else if (d->looked > SPARSE * (u64)vt->v->max_mappings) {
+	if (d->looked > SPARSE * (u64)vt->v->max_mappings) {
 		domain_fail(vt, d, "its tables have no end");
-	} else if (d->next > d->last && !d->changed) {
+	} else if (!rc && d->next > d->last && !d->changed) {
 		vt->count.syncs++;
 		domain_synced(vt, d);
 	} else if (d->next > d->last && d->tries++ == MAX_TRIES) {
@@ -782,26 +900,27 @@ static void resv_insert(struct kviommu_geometry *geo, struct kviommu_resv new)
 }
 
 /* Nothing of a range may stay mapped. */
-static int resv_clear(struct kviommu_vtd *vt, const struct kviommu_resv *r)
+static void resv_clear(struct kviommu_vtd *vt, const struct kviommu_resv *r)
 {
 	struct kviommu_sync y = {
 		.budget = S64_MAX,
 		.max_pieces = U64_MAX,
 		.changing = changing,
+		.refused = refused,
 	};
 	struct vtd_domain *d;
 	u64 before;
-	int rc;
 
 	list_for_each_entry(d, &vt->domains, node) {
 		before = d->shadow.nr_mappings;
 		kviommu_sync_start(&y, &d->shadow, &vt->resv, r->first);
-		rc = kviommu_sync_gap(&y, r->last);
+		kviommu_sync_gap(&y, r->last);
 		vt->v->nr_mappings += d->shadow.nr_mappings - before;
-		if (rc)
-			return rc;
+		cond_resched();
 	}
-	return 0;
+	/* What was lost with it, for lack of memory */
+	if (y.nr_refused)
+		kviommu_retry_later(vt->v);
 }
 
 /**
@@ -818,7 +937,6 @@ int vtd_resv_add(struct kviommu_vtd *vt, const struct kviommu_geometry *geo)
 {
 	struct kviommu_resv *resv;
 	unsigned int i;
-	int rc;
 
 	for (i = 0; i < geo->nr_resv; i++) {
 		if (resv_covered(&vt->resv, &geo->resv[i]))
@@ -829,9 +947,7 @@ int vtd_resv_add(struct kviommu_vtd *vt, const struct kviommu_geometry *geo)
 			return -ENOMEM;
 		vt->resv.resv = resv;
 		resv_insert(&vt->resv, geo->resv[i]);
-		rc = resv_clear(vt, &geo->resv[i]);
-		if (rc)
-			return rc;
+		resv_clear(vt, &geo->resv[i]);
 	}
 	return 0;
 }

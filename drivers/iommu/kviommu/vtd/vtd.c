@@ -201,6 +201,7 @@ static struct vtd_endpoint *endpoint_create(struct kviommu_vtd *vt,
 		return NULL;
 	ve->ep = ep;
 	ep->model_priv = ve;
+	vt->nr_endpoints++;
 	ve->state = state_off(vt);
 	if (vt->view.te) {
 		ve->state = KVIOMMU_BLOCKED;
@@ -669,6 +670,7 @@ static void vtd_leave(struct kviommu *v, struct kviommu_endpoint *ep)
 		return;
 	vtd_endpoint_set(priv(v), ve, KVIOMMU_BLOCKED);
 	priv(v)->nr_recheck -= ve->recheck;
+	priv(v)->nr_endpoints--;
 	ep->model_priv = NULL;
 	kfree(ve);
 }
@@ -784,6 +786,7 @@ static void vtd_show_counters(struct kviommu *v, struct seq_file *s)
 	seq_printf(s, "sync_tables_same %llu\n", c->tables_same);
 	seq_printf(s, "sync_ns %llu\n", c->sync_ns);
 	seq_printf(s, "did_conflicts %llu\n", c->did_conflicts);
+	seq_printf(s, "refused %llu\n", c->refused);
 	seq_printf(s, "failed %llu\n", c->failed);
 }
 
@@ -811,6 +814,7 @@ const struct kviommu_model kviommu_vtd_model = {
 	.notify = vtd_notify,
 	.quiet = vtd_quiet,
 	.leave = vtd_leave,
+	.retry = vtd_retry,
 	.for_each_shadow = vtd_each_shadow,
 	.show_state = vtd_show_state,
 	.show_domains = vtd_show_domains,

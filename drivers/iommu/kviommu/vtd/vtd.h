@@ -95,6 +95,18 @@ struct vtd_seen_table {
 #define VTD_NEW_TABLES	64
 
 /**
+ * struct vtd_range - addresses
+ * @first: first; there are none if it is larger than @last
+ * @last: last
+ */
+struct vtd_range {
+	u64 first;
+	u64 last;
+};
+
+#define VTD_RANGE_NONE	((struct vtd_range){ .first = U64_MAX })
+
+/**
  * struct vtd_domain - a guest domain: what endpoints are translated with
  * @node: in kviommu_vtd::domains
  * @dirty: in kviommu_vtd::dirty while a range is to be synced
@@ -113,6 +125,12 @@ struct vtd_seen_table {
  * @fault: fault that was told of its tables, VTD_FAULT_NONE if there was none
  * @fault_addr: address of that
  * @fault_seen: there was one in this range
+ * @out: what its tables may map, and the shadow does not: to be tried again
+ * @out_now: what the sync that goes on has found of that
+ * @out_why: errno, why the first of it is not mapped
+ * @out_told: that there is something in @out
+ * @retry_at: when to try again, jiffies
+ * @retry_wait: how long that is from the last time on, jiffies
  * @seen: parts that need not be looked at while their tables are the same
  */
 struct vtd_domain {
@@ -134,6 +152,12 @@ struct vtd_domain {
 	bool fault_seen;
 	u8 fault;
 	u64 fault_addr;
+	struct vtd_range out;
+	struct vtd_range out_now;
+	int out_why;
+	bool out_told;
+	unsigned long retry_at;
+	unsigned long retry_wait;
 	struct vtd_seen seen;
 	struct kviommu_shadow shadow;
 };
@@ -221,6 +245,7 @@ struct vtd_counters {
 	u64 tables_same;
 	u64 sync_ns;
 	u64 did_conflicts;
+	u64 refused;		/* ranges that could not be mapped */
 	u64 failed;
 };
 
@@ -234,7 +259,8 @@ struct vtd_counters {
  * @domains: all guest domains
  * @dirty: those of them with a range to be synced
  * @by_did: domain id -> the first guest domain that has it
- * @nr_recheck: endpoints to be looked up again
+ * @nr_endpoints: endpoints that are there
+ * @nr_recheck: those of them to be looked up again
  * @resv: addresses that must not be mapped for some endpoint
  * @epoch: how often all tables were to be looked at again
  * @credits: what may still be done now
@@ -260,6 +286,7 @@ struct kviommu_vtd {
 	struct list_head dirty;
 	struct xarray by_did;
 	unsigned int nr_domains;
+	unsigned int nr_endpoints;
 	unsigned int nr_recheck;
 	struct kviommu_geometry resv;
 	u32 epoch;
@@ -311,6 +338,7 @@ void vtd_mark_all(struct kviommu_vtd *vt);
 void vtd_mark_first_stage(struct kviommu_vtd *vt);
 void vtd_unmark_all(struct kviommu_vtd *vt);
 bool vtd_drain(struct kviommu_vtd *vt);
+bool vtd_retry(struct kviommu *v, bool now);
 void vtd_endpoint_set(struct kviommu_vtd *vt, struct vtd_endpoint *ve,
 		      enum kviommu_state state);
 int vtd_resv_add(struct kviommu_vtd *vt, const struct kviommu_geometry *geo);
