@@ -314,7 +314,8 @@ static int mock_rw(void *priv, u64 gpa, void *buf, size_t len, bool write)
 		size_t n = min_t(size_t, len, PAGE_SIZE - offset_in_page(gpa));
 
 		if (!mock_mem_fits(m, gpa, write))
-			return write ? -EPERM : -ENOENT;
+			return mock_mem_fits(m, gpa, false) ? -EPERM :
+								-ENOENT;
 		mock_mem_rw(m, gpa, buf, n, write);
 		if (m->rw_hook)
 			m->rw_hook(m, gpa, write);

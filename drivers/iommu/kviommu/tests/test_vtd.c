@@ -1086,6 +1086,47 @@ static void vtd_memory(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA));
 }
 
+/* Tables in memory that the VMM takes away and gives back */
+static void vtd_tables_away(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	u64 ctx, table, addr;
+	u16 sid;
+
+	map(&m, IOVA, VG_DATA);
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	ctx = vg_context(m.g, SID) & PAGE_MASK;
+	table = vg_entry(m.g, m.root, 4, IOVA, 12, 0) & PAGE_MASK;
+	/* Nobody looks at it meanwhile. */
+	mock_mem_gone(m.g->m, table, 0x1000);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA));
+	wait_retry(&m);
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_SS_ACCESS,
+			vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, 1, m.g->v->count.faults);
+	KUNIT_EXPECT_NE(test, 0, m.g->v->refill_wait);
+	mock_mem_hole(m.g->m, table, 0x1000, false);
+	wait_retry(&m);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	wait_retry(&m);
+	KUNIT_EXPECT_EQ(test, 0, m.g->v->refill_wait);
+
+	mock_mem_gone(m.g->m, ctx, 0x1000);
+	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	wait_retry(&m);
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_CTX_ACCESS,
+			vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, 2, m.g->v->count.faults);
+	mock_mem_hole(m.g->m, ctx, 0x1000, false);
+	wait_retry(&m);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	wait_retry(&m);
+	KUNIT_EXPECT_EQ(test, 0, m.g->v->refill_wait);
+}
+
 /* ---- registers ---- */
 
 static void vtd_register_invalidation(struct kunit *test)
@@ -1332,6 +1373,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_reserved),
 	KUNIT_CASE(vtd_host_fails),
 	KUNIT_CASE(vtd_memory),
+	KUNIT_CASE(vtd_tables_away),
 	KUNIT_CASE(vtd_register_invalidation),
 	KUNIT_CASE(vtd_commands),
 	KUNIT_CASE(vtd_life),

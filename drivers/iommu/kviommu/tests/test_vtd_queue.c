@@ -295,9 +295,26 @@ static void queue_size(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iqei(g), VTD_IQEI_TAIL);
 }
 
+/* All the time that it waits for memory is over. */
+static void give_up(struct vtd_guest *g)
+{
+	KUNIT_EXPECT_TRUE(g->m->test, g->vt->queue.away);
+	mutex_lock(&g->v->lock);
+	g->vt->queue.give_up = jiffies;
+	mutex_unlock(&g->v->lock);
+	vg_work(g);
+}
+
+static bool written(struct vtd_guest *g)
+{
+	return le32_to_cpu(*(__le32 *)vg_word(g, g->status)) == g->waits;
+}
+
 static void queue_memory(struct kunit *test)
 {
 	struct vtd_guest *g = vg_create(test, NULL);
+	u64 status = g->status;
+	u32 head;
 
 	vg_start(g);
 	vg_command(g, 0, VTD_GCMD_QIE);
@@ -305,23 +322,58 @@ static void queue_memory(struct kunit *test)
 	vg_write(g, VTD_IQT, 0, 8);
 	vg_command(g, VTD_GCMD_QIE, 0);
 	vg_write(g, VTD_IQT, 32, 8);
+	KUNIT_EXPECT_FALSE(test, stopped(g));
+	give_up(g);
 	KUNIT_EXPECT_TRUE(test, stopped(g));
 	KUNIT_EXPECT_EQ(test, iqei(g), VTD_IQEI_FETCH);
 	vg_command(g, 0, VTD_GCMD_QIE);
 	vg_write(g, VTD_FSTS, VTD_FSTS_IQE, 4);
 	vg_start(g);
 	KUNIT_EXPECT_TRUE(test, vg_wait(g));
+
 	/* A status that goes nowhere is lost, and nothing else. */
 	vg_put_desc(g, VTD_DESC_WAIT | VTD_WAIT0_SW, VG_END);
-	vg_put_desc(g, VTD_DESC_WAIT | VTD_WAIT0_SW, 0xfffffffffffffffc);
-	KUNIT_EXPECT_TRUE(test, vg_wait(g));
+	vg_put_desc(g, VTD_DESC_WAIT | VTD_WAIT0_SW, 0x000ffffffffffffc);
+	KUNIT_EXPECT_FALSE(test, vg_wait(g));
+	give_up(g);
+	KUNIT_EXPECT_EQ(test, 1, g->vt->count.lost_status);
+	give_up(g);
+	KUNIT_EXPECT_TRUE(test, written(g));
 	KUNIT_EXPECT_EQ(test, 2, g->vt->count.lost_status);
-	/* Memory that goes away while the queue is in it */
+	/* Read-only memory won't become another one. */
+	mock_mem_readonly(g->m, 0x3ff000, 0x1000, true);
+	vg_put_desc(g, VTD_DESC_WAIT | VTD_WAIT0_SW, 0x3ff000);
+	KUNIT_EXPECT_TRUE(test, vg_wait(g));
+	KUNIT_EXPECT_EQ(test, 3, g->vt->count.lost_status);
+
+	/* Memory that is away for the moment: the queue's */
 	mock_mem_gone(g->m, g->iq, VTD_PAGE_SIZE);
-	vg_write(g, VTD_IQT, 0, 8);
+	head = vg_read(g, VTD_IQH, 8);
+	KUNIT_EXPECT_FALSE(test, vg_wait(g));
+	KUNIT_EXPECT_FALSE(test, stopped(g));
+	KUNIT_EXPECT_EQ(test, head, vg_read(g, VTD_IQH, 8));
+	mock_mem_hole(g->m, g->iq, VTD_PAGE_SIZE, false);
+	vg_work(g);
+	KUNIT_EXPECT_TRUE(test, written(g));
+	/* a status', with an interrupt, which is told only once */
+	mock_mem_gone(g->m, status, VTD_PAGE_SIZE);
+	g->waits++;
+	vg_put_desc(g, VTD_DESC_WAIT | VTD_WAIT0_SW | VTD_WAIT0_IF |
+		    (u64)g->waits << 32, status);
+	vg_ring(g);
+	KUNIT_EXPECT_EQ(test, 0, vg_read(g, VTD_ICS, 4));
+	mock_mem_hole(g->m, status, VTD_PAGE_SIZE, false);
+	vg_work(g);
+	KUNIT_EXPECT_TRUE(test, written(g));
+	KUNIT_EXPECT_EQ(test, 1, vg_read(g, VTD_ICS, 4));
+	KUNIT_EXPECT_EQ(test, 3, g->vt->count.lost_status);
+	/* and longer than that: the queue says so. */
+	mock_mem_gone(g->m, g->iq, VTD_PAGE_SIZE);
+	vg_put_desc(g, VTD_DESC_IEC, 0);
+	vg_ring(g);
+	give_up(g);
 	KUNIT_EXPECT_EQ(test, iqei(g), VTD_IQEI_FETCH);
 	mock_mem_hole(g->m, g->iq, VTD_PAGE_SIZE, false);
-	vg_write(g, VTD_IQT, g->tail, 8);
 	vg_write(g, VTD_FSTS, VTD_FSTS_IQE, 4);
 	KUNIT_EXPECT_TRUE(test, vg_wait(g));
 }

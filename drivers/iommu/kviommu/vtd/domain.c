@@ -119,6 +119,7 @@ bool vtd_mark(struct kviommu_vtd *vt, struct vtd_domain *d, u64 first, u64 last)
 		d->changed = false;
 		d->fault_seen = false;
 		d->out_now = VTD_RANGE_NONE;
+		d->out_why = 0;
 		return true;
 	}
 	if (first > d->last + 1 || last + 1 < d->begin)
@@ -298,13 +299,41 @@ static void retry_later(struct kviommu_vtd *vt, struct vtd_domain *d)
 	kviommu_retry_later(vt->v);
 }
 
+/*
+ * Tables in memory that is not there. VMMs take some away and map it back while
+ * a guest's CPUs run, and nobody tells of that.
+ */
+static bool is_access(u8 fault)
+{
+	switch (fault) {
+	case VTD_FAULT_L_SS_ACCESS:
+	case VTD_FAULT_L_ROOT_ACCESS:
+	case VTD_FAULT_L_CTX_ACCESS:
+	case VTD_FAULT_ROOT_ACCESS:
+	case VTD_FAULT_CTX_ACCESS:
+	case VTD_FAULT_PDIR_ACCESS:
+	case VTD_FAULT_PASID_ACCESS:
+	case VTD_FAULT_FS_ACCESS:
+	case VTD_FAULT_FS_ROOT_ACCESS:
+	case VTD_FAULT_FS_AD:
+	case VTD_FAULT_SS_ACCESS:
+	case VTD_FAULT_SS_ROOT_ACCESS:
+	case VTD_FAULT_SS_AD:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* See struct kviommu_sync. */
 static void refused(struct kviommu_sync *y, u64 first, u64 last, int why)
 {
 	struct vtd_domain *d = container_of(y->shadow, struct vtd_domain, shadow);
 
-	if (range_none(&d->out_now))
+	if (!d->out_why) {
 		d->out_why = why;
+		d->out_at = first;
+	}
 	range_add(&d->out_now, first, last);
 	range_add(&d->out, first, last);
 }
@@ -321,7 +350,7 @@ static void tell_out(struct kviommu_vtd *vt, struct vtd_domain *d)
 		     d->out_why == -EDQUOT ? "more than its part of max_mappings" :
 		     d->out_why == -ENOMEM ? "no memory" :
 					     "the host's IOMMU refuses");
-	tell_endpoints(vt, d, reason, d->out_now.first);
+	tell_endpoints(vt, d, reason, d->out_at);
 }
 
 /* A range was synced to its end: what of it is still out */
@@ -350,11 +379,20 @@ static void check_out(struct kviommu_vtd *vt, struct vtd_domain *d)
 bool vtd_retry(struct kviommu *v, bool now)
 {
 	struct kviommu_vtd *vt = v->model_priv;
+	struct kviommu_endpoint *ep;
 	struct vtd_domain *d;
 	bool waits = false;
+	unsigned long id;
 
 	if (!vt->view.te)
 		return false;
+	xa_for_each(&v->endpoints, id, ep) {
+		if (!vtd_endpoint(ep) || !is_access(vtd_endpoint(ep)->fault))
+			continue;
+		waits = true;
+		vtd_recheck(vt, vtd_endpoint(ep));
+		kviommu_worker_wake(v);
+	}
 	list_for_each_entry(d, &vt->domains, node) {
 		if (!d->failed && range_none(&d->out))
 			continue;
@@ -523,6 +561,8 @@ static void endpoint_lookup(struct kviommu_vtd *vt, struct vtd_endpoint *ve)
 	if (is_error(ctx.fault) && ctx.fault != ve->fault)
 		vtd_tell_fault(vt, ve, ctx.fault, 0, false);
 	ve->fault = ctx.fault;
+	if (is_access(ctx.fault))
+		kviommu_retry_later(vt->v);
 
 	switch (ctx.kind) {
 	case VTD_TRANSLATE:
@@ -630,6 +670,10 @@ static int sync_run(struct kviommu_vtd *vt, struct vtd_domain *d,
 		if (!d->fault_seen)
 			domain_fault(vt, d, r->fault, r->iova);
 		d->fault_seen = true;
+		if (is_access(r->fault)) {
+			range_add(&d->out_now, r->iova, r->last);
+			range_add(&d->out, r->iova, r->last);
+		}
 		/* It is to be told of again. */
 		vt->nr_new = 0;
 		return 0;
@@ -777,7 +821,7 @@ static int domain_sync(struct kviommu_vtd *vt, struct vtd_domain *d)
 	trace_kviommu_vtd_sync(kviommu_dev(vt->v), d->did, d->begin, d->next,
 			       d->last, y.kept, y.mapped, y.unmapped, rc);
 
-	if (!range_none(&d->out_now) && !d->out_told)
+	if (d->out_why && !d->out_told)
 		tell_out(vt, d);
 	if (rc == -EINTR)
 		return rc;

@@ -17,6 +17,12 @@
 /* Four words are read; the last two are reserved, or software's own. */
 #define MAX_WORDS	4
 
+/*
+ * How long memory of the queue, or of a status, is waited for, ms. VMMs take
+ * some away and map it back while a guest's CPUs run.
+ */
+#define AWAY_MS		1000
+
 /* ---- what an invalidation is for ---- */
 
 /* 6.5.2.1. Of a device: requester ids that are equal but for masked bits. */
@@ -375,25 +381,48 @@ static enum vtd_iqei fetch(struct kviommu_vtd *vt)
 	return VTD_IQEI_NONE;
 }
 
-/* 6.5.2.8 */
-static void wait_done(struct kviommu_vtd *vt, const struct vtd_inv *inv)
+/* Some guest memory is not there: is it to be waited for? */
+static bool wait_for_memory(struct vtd_queue *q)
+{
+	if (!q->away)
+		q->give_up = jiffies + msecs_to_jiffies(AWAY_MS);
+	q->away = time_before(jiffies, q->give_up);
+	return q->away;
+}
+
+static int write_status(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 {
 	__le32 data = cpu_to_le32(inv->data), *p;
 
+	p = kviommu_gmem_ptr(&vt->v->gmem, inv->addr, sizeof(*p), true);
+	if (!p)
+		return kviommu_gmem_copy(&vt->v->gmem, inv->addr, &data,
+					 sizeof(data), true);
+	/* Behind what the guest may find changed by then */
+	smp_store_release(p, data);
+	return 0;
+}
+
+/*
+ * 6.5.2.9. False if the status has no place just now. To an address that stays
+ * without memory, what happens is not defined: nothing, as on a bus.
+ */
+static bool wait_done(struct kviommu_vtd *vt, struct vtd_queue *q)
+{
+	const struct vtd_inv *inv = &q->inv;
+	int rc = 0;
+
 	/* The guest may read and write what was unmapped from now on. */
 	kviommu_flush_all(vt->v);
-	if (inv->flags & VTD_WAIT0_SW) {
-		p = kviommu_gmem_ptr(&vt->v->gmem, inv->addr, sizeof(*p), true);
-		if (p)
-			/* Behind what the guest may find changed by then */
-			smp_store_release(p, data);
-		else if (kviommu_gmem_copy(&vt->v->gmem, inv->addr, &data,
-					   sizeof(data), true))
-			/* As a write to nowhere does on a bus */
-			vt->count.lost_status++;
-	}
+	if (inv->flags & VTD_WAIT0_SW)
+		rc = write_status(vt, inv);
+	/* Read-only memory is there. */
+	if (rc && rc != -EPERM && wait_for_memory(q))
+		return false;
+	vt->count.lost_status += !!rc;
 	if (inv->flags & VTD_WAIT0_IF)
 		vtd_send(vt, vtd_wait_complete(&vt->regs));
+	return true;
 }
 
 /**
@@ -418,6 +447,9 @@ enum vtd_step vtd_queue_step(struct kviommu_vtd *vt)
 		if (q->head == tail)
 			return VTD_STEP_IDLE;
 		rc = check_queue(vt, tail) ?: fetch(vt);
+		if (rc == VTD_IQEI_FETCH && wait_for_memory(q))
+			return VTD_STEP_AWAY;
+		q->away = false;
 		if (rc) {
 			vt->count.queue_errors++;
 			vtd_send(vt, vtd_queue_error(&vt->regs, rc));
@@ -427,7 +459,9 @@ enum vtd_step vtd_queue_step(struct kviommu_vtd *vt)
 	if (q->inv.type == VTD_DESC_WAIT) {
 		if (vt->nr_recheck || !list_empty(&vt->dirty))
 			return VTD_STEP_DRAIN;
-		wait_done(vt, &q->inv);
+		if (!wait_done(vt, q))
+			return VTD_STEP_AWAY;
+		q->away = false;
 	} else if (!vtd_invalidate(vt, &q->inv)) {
 		return VTD_STEP_DRAIN;
 	}

@@ -497,7 +497,10 @@ static void commands_done(struct kviommu_vtd *vt)
 					 vtd_get64(&vt->regs, VTD_REG_IOTLB)));
 }
 
-/* True if there is more to do than the credits reach for. */
+/*
+ * True if there is more to do than the credits reach for, or if memory is away
+ * for that.
+ */
 static bool run(struct kviommu_vtd *vt)
 {
 	enum vtd_step step;
@@ -509,8 +512,8 @@ static bool run(struct kviommu_vtd *vt)
 		if (!vtd_drain(vt))
 			return true;
 		commands_done(vt);
-		if (step == VTD_STEP_IDLE)
-			return false;
+		if (step != VTD_STEP_DRAIN)
+			return step == VTD_STEP_AWAY;
 		cond_resched();
 	} while (vt->credits > 0);
 	return true;
@@ -520,15 +523,18 @@ static bool vtd_work(struct kviommu *v, unsigned int budget,
 		     unsigned int *done)
 {
 	struct kviommu_vtd *vt = priv(v);
+	s64 credits = (s64)budget * VTD_CREDITS_UNIT;
 	bool more;
 
-	vt->credits = (s64)budget * VTD_CREDITS_UNIT;
+	vt->credits = credits;
 	host_faults(vt);
 	more = run(vt);
 	/* What was unmapped so far is not to wait for the rest. */
 	kviommu_flush_all(v);
-	*done += max_t(s64, 1, budget - max_t(s64, vt->credits, 0) /
-				       VTD_CREDITS_UNIT);
+	/* Nothing, if all that is left waits for memory */
+	credits -= max_t(s64, vt->credits, 0);
+	if (credits || !more)
+		*done += max_t(s64, 1, credits / VTD_CREDITS_UNIT);
 	return more;
 }
 

@@ -127,7 +127,7 @@ struct vtd_range {
  * @fault_seen: there was one in this range
  * @out: what its tables may map, and the shadow does not: to be tried again
  * @out_now: what the sync that goes on has found of that
- * @out_why: errno, why the first of it is not mapped
+ * @out_why: errno, why @out_at, the first that was refused, is not mapped; or 0
  * @out_told: that there is something in @out
  * @retry_at: when to try again, jiffies
  * @retry_wait: how long that is from the last time on, jiffies
@@ -154,6 +154,7 @@ struct vtd_domain {
 	u64 fault_addr;
 	struct vtd_range out;
 	struct vtd_range out_now;
+	u64 out_at;
 	int out_why;
 	bool out_told;
 	unsigned long retry_at;
@@ -220,6 +221,8 @@ struct vtd_inv {
  * @width: bytes of a descriptor
  * @head: offset of the next one
  * @fetched: @inv is the one at @head
+ * @away: guest memory that is needed for it was not there when it was tried
+ * @give_up: until when to wait for that, jiffies
  */
 struct vtd_queue {
 	u64 base;
@@ -227,6 +230,8 @@ struct vtd_queue {
 	u32 width;
 	u32 head;
 	bool fetched;
+	bool away;
+	unsigned long give_up;
 	struct vtd_inv inv;
 };
 
@@ -348,6 +353,7 @@ enum vtd_step {
 	VTD_STEP_DONE,		/* a descriptor is done with */
 	VTD_STEP_DRAIN,		/* the next one needs all before it to be done */
 	VTD_STEP_IDLE,		/* there is none, or the queue has stopped */
+	VTD_STEP_AWAY,		/* guest memory that it needs is away just now */
 };
 
 enum vtd_iqei vtd_decode(const u64 *words, bool wide,
