@@ -467,6 +467,7 @@ static void vtd_modes(struct kunit *test)
 	u64 fs = vg_page(g), nested = vg_page(g);
 	const u64 bits = VTD_FS_P | VTD_FS_RW | VTD_FS_US;
 	unsigned int i;
+	__le64 ctx;
 
 	KUNIT_EXPECT_TRUE(test, vg_read(g, VTD_ECAP, 8) & VTD_ECAP_FSTS);
 	map(&m, IOVA, VG_DATA);
@@ -487,18 +488,32 @@ static void vtd_modes(struct kunit *test)
 	map(&m, IOVA, VG_DATA);
 	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x10036, IOVA));
 	KUNIT_EXPECT_TRUE(test, vg_nothing(g, m.d, IOVA));
+	/* Of a PASID: of whatever stage */
+	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x10026, 0));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA));
+	/* Context entries have no domain id in this mode: any is for all. */
+	ctx = *vg_word(g, vg_context(g, SID));
+	vg_set(g, vg_context(g, SID), 0);
+	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x70021, 0));
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	*vg_word(g, vg_context(g, SID)) = ctx;
+	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x70021, 0));
 
 	vg_set_pasid(g, SID, VTD_PGTT_FS, 2, fs, 0);
 	/* by domain id: the one that it had */
 	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x20007, 0));
-	KUNIT_EXPECT_TRUE(test, vg_nothing(g, m.d, IOVA));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA));
 	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x10017, 0));
 	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA + 0x1000));
 	vg_unmap(g, fs, 4, IOVA, 12);
-	KUNIT_EXPECT_TRUE(test, vg_flush_page(g, 2, IOVA, 0));
+	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x20036, IOVA + 0x1000));
 	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA + 0x1000));
 	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x20036, IOVA));
 	KUNIT_EXPECT_TRUE(test, vg_nothing(g, m.d, IOVA));
+	/* Of the second stage: all of the domain, whatever the page is */
+	vg_map(g, fs, 4, IOVA, VG_DATA + 0x3000, 12, bits);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(g, 2, 0, 0));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA + 0x3000));
 	vg_map(g, fs, 4, IOVA, VG_DATA + 0x2000, 12, bits);
 	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x20026, 0));
 	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA + 0x2000));

@@ -19,19 +19,22 @@ static const struct {
 } layouts[] = {
 	{ "context", { 0x0003ffffffff0e3f }, 0x11 },
 	{ "iotlb", { 0x00000000ffff0eff, 0xfffffffffffff07f }, 0x12 },
-	{ "devtlb", { 0xfff0ffff001ffe0f, 0xfffffffffffff001 }, 0x3 },
+	{ "devtlb", { 0x0000ffff001f0e0f, 0xfffffffffffff001 }, 0x3 },
 	{ "iec", { 0x0000fffff8000e1f }, 0x4 },
-	{ "wait", { 0xffffffff00000eff, 0xfffffffffffffffc }, 0x5 },
+	{ "wait", { 0xffffffff00000e7f, 0xfffffffffffffffc }, 0x5 },
 	{ "piotlb", { 0x000fffffffff0e3f, 0xfffffffffffff07f }, 0x26, true },
 	{ "pasid", { 0x000fffffffff0e3f }, 0x7, true },
-	{ "pdevtlb", { ALL, 0xfffffffffffff801 }, 0x8, true },
+	{ "pdevtlb", { 0x000fffffffff0fff, 0xfffffffffffff801 }, 0x8, true },
 	{ "pgresp", { 0x000ffffffffffe3f, 0x0000000000000ffc, ALL, ALL }, 0x9,
 	  true },
 };
 
 static const struct vtd_view view = {
-	.cap = FIELD_PREP_CONST(VTD_CAP_MAMV, 36),
+	.cap = FIELD_PREP_CONST(VTD_CAP_MAMV, 36) |
+	       FIELD_PREP_CONST(VTD_CAP_MGAW, 47),
 	.ecap = VTD_ECAP_SMTS | VTD_ECAP_DT,
+	.rtaddr = FIELD_PREP_CONST(VTD_RTADDR_TTM, VTD_TTM_SCALABLE),
+	.haw = KVIOMMU_VTD_HAW,
 };
 
 static void queue_reserved(struct kunit *test)
@@ -108,6 +111,16 @@ static void queue_types(struct kunit *test)
 		KUNIT_EXPECT_EQ_MSG(test, got, layouts[i].wide ?
 				    VTD_IQEI_TYPE : VTD_IQEI_NONE,
 				    "type 0x%x", type);
+		/* and that are not for legacy mode */
+		v.ecap = view.ecap;
+		v.rtaddr = 0;
+		got = vtd_decode(words, true, &v, &inv);
+		KUNIT_EXPECT_EQ_MSG(test, got, layouts[i].wide ?
+				    VTD_IQEI_TYPE : VTD_IQEI_NONE,
+				    "type 0x%x", type);
+		v.rtaddr = FIELD_PREP(VTD_RTADDR_TTM, VTD_TTM_ABORT_DMA);
+		got = vtd_decode(words, true, &v, &inv);
+		KUNIT_EXPECT_EQ_MSG(test, got, VTD_IQEI_NONE, "type 0x%x", type);
 	}
 	v.ecap = 0;
 	KUNIT_EXPECT_EQ(test, VTD_IQEI_TYPE,
@@ -144,7 +157,7 @@ static void queue_fields(struct kunit *test)
 {
 	static const u64 context[] = { 0x0002beef12340031, 0 };
 	static const u64 piotlb[4] = { 0x000abcde12340036, 0x5002 };
-	static const u64 wait[] = { 0xcafe123400000035, 0x7ffc };
+	static const u64 wait[] = { 0xcafe123400000035, 0xfff0000000007ffc };
 	struct vtd_inv inv;
 	unsigned int am;
 
@@ -166,15 +179,25 @@ static void queue_fields(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, inv.did, 0x5678);
 		KUNIT_EXPECT_EQ(test, inv.last - inv.first + 1, 0x1000ULL << am);
 		KUNIT_EXPECT_EQ(test, inv.first % (0x1000ULL << am), 0);
-		KUNIT_EXPECT_LE(test, inv.first, 0x123456789abcd000);
-		KUNIT_EXPECT_GE(test, inv.last, 0x123456789abcdfff);
+		/* Without what is beyond MGAW */
+		KUNIT_EXPECT_LE(test, inv.first, 0x56789abcd000);
+		KUNIT_EXPECT_GE(test, inv.last, 0x56789abcdfff);
 		/* Not looked at where it means nothing */
 		words[0] = 0x567800e2;
 		KUNIT_EXPECT_EQ(test, 0, vtd_decode(words, false, &view, &inv));
 	}
 
+	/* Of the first stage: any address mask, and any address */
+	for (am = 0; am < 64; am++) {
+		u64 words[4] = { 0x12340036, 0xffff8000abcde000 | am };
+
+		KUNIT_EXPECT_EQ(test, 0, vtd_decode(words, true, &view, &inv));
+		KUNIT_EXPECT_EQ(test, inv.last - inv.first, am < 52 ?
+				(0x1000ULL << am) - 1 : U64_MAX);
+		KUNIT_EXPECT_LE(test, inv.first, 0xffff8000abcde000);
+		KUNIT_EXPECT_GE(test, inv.last, 0xffff8000abcdefff);
+	}
 	KUNIT_EXPECT_EQ(test, 0, vtd_decode(piotlb, true, &view, &inv));
-	KUNIT_EXPECT_EQ(test, inv.pasid, 0xabcde);
 	KUNIT_EXPECT_EQ(test, inv.did, 0x1234);
 	KUNIT_EXPECT_EQ(test, inv.first, 0x4000);
 	KUNIT_EXPECT_EQ(test, inv.last, 0x7fff);
@@ -255,6 +278,11 @@ static void queue_stops(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, vg_wait(g));
 	vg_write(g, VTD_FSTS, VTD_FSTS_ITE, 4);
 	KUNIT_EXPECT_EQ(test, vg_read(g, VTD_IQH, 8), g->tail);
+	/* but not all (6.5.2.11) */
+	mutex_lock(&g->v->lock);
+	vtd_set32(&g->vt->regs, VTD_FSTS, VTD_FSTS_ICE);
+	mutex_unlock(&g->v->lock);
+	KUNIT_EXPECT_TRUE(test, vg_wait(g));
 }
 
 static void queue_tail(struct kunit *test)
@@ -408,26 +436,44 @@ static void queue_wide(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, iqei(g), VTD_IQEI_WIDTH);
 }
 
-static void queue_wide_unsupported(struct kunit *test)
+/* Widths and modes of a unit without scalable mode (table 26) */
+static void queue_widths(struct kunit *test)
 {
 	struct vtd_guest *g = vg_create(test, NULL);
+	static const struct {
+		unsigned int ttm;
+		bool wide;
+		enum vtd_iqei want;
+	} cases[] = {
+		{ VTD_TTM_LEGACY, false, VTD_IQEI_NONE },
+		{ VTD_TTM_LEGACY, true, VTD_IQEI_NONE },
+		{ VTD_TTM_SCALABLE, false, VTD_IQEI_TTM },
+		{ VTD_TTM_SCALABLE, true, VTD_IQEI_TTM },
+		{ 2, false, VTD_IQEI_TTM },
+		{ 2, true, VTD_IQEI_TTM },
+		{ VTD_TTM_ABORT_DMA, false, VTD_IQEI_WIDTH },
+		{ VTD_TTM_ABORT_DMA, true, VTD_IQEI_NONE },
+	};
+	unsigned int i;
 
-	vg_write(g, VTD_IQA, g->iq | VTD_IQA_DW, 8);
-	vg_command(g, VTD_GCMD_QIE, 0);
-	KUNIT_EXPECT_FALSE(test, stopped(g));
-	vg_write(g, VTD_IQT, 0x20, 8);
-	KUNIT_EXPECT_EQ(test, iqei(g), VTD_IQEI_WIDTH);
-	/* A table mode that this unit does not have */
-	vg_write(g, VTD_FSTS, VTD_FSTS_IQE, 4);
-	vg_command(g, 0, VTD_GCMD_QIE);
-	vg_write(g, VTD_FSTS, VTD_FSTS_IQE, 4);
-	vg_write(g, VTD_RTADDR, g->root | VTD_TTM_SCALABLE << 10, 8);
-	vg_command(g, VTD_GCMD_SRTP, 0);
-	vg_write(g, VTD_IQA, g->iq, 8);
-	vg_write(g, VTD_IQT, 0, 8);
-	vg_command(g, VTD_GCMD_QIE, 0);
-	vg_write(g, VTD_IQT, 0x10, 8);
-	KUNIT_EXPECT_EQ(test, iqei(g), VTD_IQEI_TTM);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		vg_command(g, 0, VTD_GCMD_QIE);
+		vg_write(g, VTD_FSTS, VTD_FSTS_IQE, 4);
+		vg_write(g, VTD_RTADDR, g->root | cases[i].ttm << 10, 8);
+		vg_command(g, VTD_GCMD_SRTP, 0);
+		vg_write(g, VTD_IQA, g->iq | (cases[i].wide ? VTD_IQA_DW : 0), 8);
+		vg_write(g, VTD_IQT, 0, 8);
+		vg_command(g, VTD_GCMD_QIE, 0);
+		g->wide = cases[i].wide;
+		g->tail = 0;
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].want == VTD_IQEI_NONE,
+				    vg_wait(g), "case %u", i);
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].want != VTD_IQEI_NONE,
+				    stopped(g), "case %u", i);
+		if (cases[i].want)
+			KUNIT_EXPECT_EQ_MSG(test, cases[i].want, iqei(g),
+					    "case %u", i);
+	}
 }
 
 static void queue_interrupt(struct kunit *test)
@@ -435,8 +481,7 @@ static void queue_interrupt(struct kunit *test)
 	struct vtd_guest *g = vg_create(test, NULL);
 
 	vg_start(g);
-	vg_put_desc(g, VTD_DESC_WAIT | VTD_WAIT0_IF | VTD_WAIT0_FN |
-		    VTD_WAIT0_PD, 0);
+	vg_put_desc(g, VTD_DESC_WAIT | VTD_WAIT0_IF | VTD_WAIT0_FN, 0);
 	vg_ring(g);
 	KUNIT_EXPECT_EQ(test, 1, vg_read(g, VTD_ICS, 4));
 	/* IECTL masks it from reset on. */
@@ -476,7 +521,7 @@ static struct kunit_case queue_cases[] = {
 	KUNIT_CASE(queue_size),
 	KUNIT_CASE(queue_memory),
 	KUNIT_CASE(queue_wide),
-	KUNIT_CASE(queue_wide_unsupported),
+	KUNIT_CASE(queue_widths),
 	KUNIT_CASE(queue_interrupt),
 	{}
 };

@@ -28,6 +28,8 @@
 /* 6.5.2.1. Of a device: requester ids that are equal but for masked bits. */
 static void inval_context(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 {
+	/* In scalable mode a context entry has no domain id: all of them then. */
+	bool by_did = inv->gran == VTD_GRAN_DOMAIN && !vtd_scalable(&vt->view);
 	struct kviommu_endpoint *ep;
 	struct vtd_endpoint *ve;
 	unsigned long id;
@@ -36,7 +38,7 @@ static void inval_context(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 		ve = vtd_endpoint(ep);
 		if (!ve)
 			continue;
-		if (inv->gran == VTD_GRAN_DOMAIN && ve->did != inv->did)
+		if (by_did && ve->did != inv->did)
 			continue;
 		if (inv->gran == VTD_GRAN_DEVICE &&
 		    ((u16)id ^ inv->sid) & ~inv->fm)
@@ -66,39 +68,28 @@ static void inval_pasid(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 	}
 }
 
-static bool mark_did(struct kviommu_vtd *vt, const struct vtd_inv *inv, bool fs,
-		     bool page)
-{
-	struct vtd_domain *d = xa_load(&vt->by_did, inv->did);
-	bool ok = true;
-
-	for (; d; d = d->sibling) {
-		if (fs && !d->key.fs_levels)
-			continue;
-		/* Addresses of the second stage say nothing of the first's. */
-		if (page && !fs && d->key.fs_levels) {
-			if (d->key.ss_levels)
-				ok &= vtd_mark(vt, d, 0, U64_MAX);
-		} else if (page) {
-			ok &= vtd_mark(vt, d, inv->first, inv->last);
-		} else {
-			ok &= vtd_mark(vt, d, 0, U64_MAX);
-		}
-	}
-	return ok;
-}
-
-/* 6.5.2.3, 6.5.2.4 */
+/*
+ * 6.5.2.3 and 6.5.2.4, tables 23 and 24. Pages are addresses of one stage: those
+ * of the second say nothing of where they are in the first, so that all of a
+ * domain with a first stage may be meant; those of the first are nothing to a
+ * domain without one.
+ */
 static bool inval_iotlb(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 {
-	bool fs = inv->type == VTD_DESC_PIOTLB;
+	bool fs = inv->type == VTD_DESC_PIOTLB, ok = true;
+	struct vtd_domain *d;
 
-	if (!fs && inv->gran == VTD_GRAN_GLOBAL) {
+	if (inv->gran == VTD_GRAN_GLOBAL) {
 		vtd_mark_all(vt);
 		return true;
 	}
-	return mark_did(vt, inv, fs, inv->gran == (fs ? VTD_PIOTLB_G_PAGE :
-							VTD_GRAN_PAGE));
+	for (d = xa_load(&vt->by_did, inv->did); d; d = d->sibling) {
+		if (inv->gran != VTD_GRAN_PAGE || (!fs && d->key.fs_levels))
+			ok &= vtd_mark(vt, d, 0, U64_MAX);
+		else if (fs == !!d->key.fs_levels)
+			ok &= vtd_mark(vt, d, inv->first, inv->last);
+	}
+	return ok;
 }
 
 /**
@@ -137,8 +128,9 @@ bool vtd_invalidate(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 
 /**
  * struct desc_kind - what a descriptor may look like
- * @words: bits that may be set, for each word
- * @wide: only in a queue of 256-bit descriptors
+ * @words: bits that may be set, for each word. PFSID is reserved without
+ *	   ECAP.DIT, and PD of a wait descriptor without ECAP.PDS
+ * @wide: only in a queue of 256-bit descriptors, and not in legacy mode
  * @needs: of ECAP
  */
 struct desc_kind {
@@ -157,9 +149,7 @@ static const struct desc_kind kinds[] = {
 			   VTD_IOTLB0_DR | VTD_IOTLB0_DID, PAGE_BITS },
 	},
 	[VTD_DESC_DEVTLB] = {
-		.words = { TYPE_BITS | VTD_DEVTLB0_PFSID_LO |
-			   VTD_DEVTLB0_MIP | VTD_DEVTLB0_SID |
-			   VTD_DEVTLB0_PFSID_HI,
+		.words = { TYPE_BITS | VTD_DEVTLB0_MIP | VTD_DEVTLB0_SID,
 			   VTD_DEVTLB1_S | VTD_DEVTLB1_ADDR },
 		.needs = VTD_ECAP_DT,
 	},
@@ -169,7 +159,7 @@ static const struct desc_kind kinds[] = {
 	},
 	[VTD_DESC_WAIT] = {
 		.words = { TYPE_BITS | VTD_WAIT0_IF | VTD_WAIT0_SW |
-			   VTD_WAIT0_FN | VTD_WAIT0_PD | VTD_WAIT0_DATA,
+			   VTD_WAIT0_FN | VTD_WAIT0_DATA,
 			   VTD_WAIT1_ADDR },
 	},
 	[VTD_DESC_PIOTLB] = {
@@ -186,8 +176,7 @@ static const struct desc_kind kinds[] = {
 	},
 	[VTD_DESC_PDEVTLB] = {
 		.words = { TYPE_BITS | VTD_PDEVTLB0_MIP |
-			   VTD_PDEVTLB0_PFSID_LO | VTD_PDEVTLB0_SID |
-			   VTD_PDEVTLB0_PASID | VTD_PDEVTLB0_PFSID_HI,
+			   VTD_PDEVTLB0_SID | VTD_PDEVTLB0_PASID,
 			   VTD_PDEVTLB1_G | VTD_PDEVTLB1_S |
 			   VTD_PDEVTLB1_ADDR },
 		.wide = true,
@@ -205,19 +194,25 @@ static const struct desc_kind kinds[] = {
 	},
 };
 
-/* 6.5.2.3: 2^AM pages, aligned to that; false if AM is too large. */
-static bool decode_pages(u64 word, const struct vtd_view *view,
-			 struct vtd_inv *inv)
+/* Table 22: 2^AM pages, aligned to that */
+static void decode_pages(u64 word, struct vtd_inv *inv)
 {
 	unsigned int am = FIELD_GET(VTD_IOTLB1_AM, word);
-	u64 mask;
+	u64 mask = am < 64 - VTD_PAGE_SHIFT ? (VTD_PAGE_SIZE << am) - 1 : U64_MAX;
 
-	if (am > FIELD_GET(VTD_CAP_MAMV, view->cap))
-		return false;
-	mask = (VTD_PAGE_SIZE << am) - 1;
 	inv->first = word & VTD_IOTLB1_ADDR & ~mask;
 	inv->last = inv->first | mask;
-	return true;
+}
+
+/* 6.5.2.3: address bits from MGAW on are ignored; false if AM is too large. */
+static bool decode_ss_pages(u64 word, const struct vtd_view *view,
+			    struct vtd_inv *inv)
+{
+	unsigned int mgaw = FIELD_GET(VTD_CAP_MGAW, view->cap);
+
+	decode_pages(word & GENMASK_ULL(mgaw, 0), inv);
+	return FIELD_GET(VTD_IOTLB1_AM, word) <=
+	       FIELD_GET(VTD_CAP_MAMV, view->cap);
 }
 
 /* FM says how many of the function's bits, from the highest, don't count. */
@@ -248,7 +243,10 @@ enum vtd_iqei vtd_decode(const u64 *words, bool wide,
 	if (!type || type >= ARRAY_SIZE(kinds))
 		return VTD_IQEI_TYPE;
 	k = &kinds[array_index_nospec(type, ARRAY_SIZE(kinds))];
-	if ((k->wide && !wide) || k->needs & ~view->ecap)
+	/* Table 26 */
+	if ((k->wide && (!wide || FIELD_GET(VTD_RTADDR_TTM, view->rtaddr) ==
+				  VTD_TTM_LEGACY)) ||
+	    k->needs & ~view->ecap)
 		return VTD_IQEI_TYPE;
 	for (i = 0; i < (wide ? 4 : 2); i++)
 		if (words[i] & ~k->words[i])
@@ -266,44 +264,27 @@ enum vtd_iqei vtd_decode(const u64 *words, bool wide,
 		inv->gran = FIELD_GET(VTD_IOTLB0_G, words[0]);
 		inv->did = FIELD_GET(VTD_IOTLB0_DID, words[0]);
 		if (!inv->gran || (inv->gran == VTD_GRAN_PAGE &&
-				   !decode_pages(words[1], view, inv)))
+				   !decode_ss_pages(words[1], view, inv)))
 			return VTD_IQEI_RESERVED;
 		return VTD_IQEI_NONE;
-	case VTD_DESC_DEVTLB:
-		inv->sid = FIELD_GET(VTD_DEVTLB0_SID, words[0]);
-		return VTD_IQEI_NONE;
-	case VTD_DESC_IEC:
-		inv->gran = FIELD_GET(VTD_IEC0_G, words[0]);
-		inv->first = FIELD_GET(VTD_IEC0_IIDX, words[0]);
-		inv->last = inv->first +
-			    BIT_ULL(FIELD_GET(VTD_IEC0_IM, words[0])) - 1;
-		return VTD_IQEI_NONE;
 	case VTD_DESC_WAIT:
-		inv->addr = words[1];
+		/* Bits from HAW on are ignored. */
+		inv->addr = words[1] & GENMASK_ULL(view->haw - 1, 0);
 		inv->flags = words[0];
 		inv->data = FIELD_GET(VTD_WAIT0_DATA, words[0]);
 		return VTD_IQEI_NONE;
 	case VTD_DESC_PIOTLB:
 		inv->gran = FIELD_GET(VTD_PIOTLB0_G, words[0]);
 		inv->did = FIELD_GET(VTD_PIOTLB0_DID, words[0]);
-		inv->pasid = FIELD_GET(VTD_PIOTLB0_PASID, words[0]);
-		if (inv->gran < VTD_PIOTLB_G_PASID ||
-		    (inv->gran == VTD_PIOTLB_G_PAGE &&
-		     !decode_pages(words[1], view, inv)))
-			return VTD_IQEI_RESERVED;
-		return VTD_IQEI_NONE;
+		/* With any address mask: MAMV is not for it (11.4.2). */
+		decode_pages(words[1], inv);
+		return inv->gran < VTD_PIOTLB_G_PASID ? VTD_IQEI_RESERVED :
+							VTD_IQEI_NONE;
 	case VTD_DESC_PC:
 		inv->gran = FIELD_GET(VTD_PC0_G, words[0]);
 		inv->did = FIELD_GET(VTD_PC0_DID, words[0]);
-		inv->pasid = FIELD_GET(VTD_PC0_PASID, words[0]);
 		return inv->gran == 2 ? VTD_IQEI_RESERVED : VTD_IQEI_NONE;
-	case VTD_DESC_PDEVTLB:
-		inv->sid = FIELD_GET(VTD_PDEVTLB0_SID, words[0]);
-		inv->pasid = FIELD_GET(VTD_PDEVTLB0_PASID, words[0]);
-		return VTD_IQEI_NONE;
 	default:
-		inv->sid = FIELD_GET(VTD_PGRESP0_RID, words[0]);
-		inv->pasid = FIELD_GET(VTD_PGRESP0_PASID, words[0]);
 		return VTD_IQEI_NONE;
 	}
 }
@@ -330,7 +311,10 @@ void vtd_queue_enable(struct kviommu_vtd *vt, bool on)
 	vtd_set64(&vt->regs, VTD_IQH, 0);
 }
 
-/* 6.5.2.9, and the rules of IQA and IQT (11.4.9.2, 11.4.9.3) */
+/*
+ * 11.4.9.9. Descriptors of 256 bits are there in legacy mode, too, since the unit
+ * has the mode to abort DMA (ECAP.ADMS).
+ */
 static enum vtd_iqei check_queue(struct kviommu_vtd *vt, u32 tail)
 {
 	const struct vtd_queue *q = &vt->queue;
@@ -346,14 +330,12 @@ static enum vtd_iqei check_queue(struct kviommu_vtd *vt, u32 tail)
 			return VTD_IQEI_WIDTH;
 		break;
 	case VTD_TTM_ABORT_DMA:
-		if (vt->view.ecap & VTD_ECAP_ADMS)
-			break;
-		fallthrough;
+		if (!wide)
+			return VTD_IQEI_WIDTH;
+		break;
 	default:
 		return VTD_IQEI_TTM;
 	}
-	if (wide && !(vt->view.ecap & VTD_ECAP_SMTS))
-		return VTD_IQEI_WIDTH;
 	if (tail % q->width)
 		return VTD_IQEI_MISALIGNED;
 	return tail < q->size ? VTD_IQEI_NONE : VTD_IQEI_TAIL;
@@ -441,7 +423,7 @@ enum vtd_step vtd_queue_step(struct kviommu_vtd *vt)
 	enum vtd_iqei rc;
 
 	if (!(vtd_get32(&vt->regs, VTD_GSTS) & VTD_GCMD_QIE) ||
-	    vtd_get32(&vt->regs, VTD_FSTS) & VTD_FSTS_QUEUE_ERRORS)
+	    vtd_get32(&vt->regs, VTD_FSTS) & VTD_FSTS_QUEUE_STOPS)
 		return VTD_STEP_IDLE;
 	if (!q->fetched) {
 		if (q->head == tail)

@@ -87,6 +87,8 @@ struct vtd_fault_info {
 
 /* Status bits that make a fault event (11.4.7.1) */
 #define VTD_FSTS_QUEUE_ERRORS	(VTD_FSTS_IQE | VTD_FSTS_ICE | VTD_FSTS_ITE)
+/* Those that the queue stops for (6.5.2.11) */
+#define VTD_FSTS_QUEUE_STOPS	(VTD_FSTS_IQE | VTD_FSTS_ITE)
 #define VTD_FSTS_CONDITIONS	(VTD_FSTS_PFO | VTD_FSTS_PPF | \
 				 VTD_FSTS_QUEUE_ERRORS)
 

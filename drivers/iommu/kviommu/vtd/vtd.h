@@ -189,10 +189,13 @@ struct vtd_endpoint {
  * @type: enum vtd_desc_type
  * @gran: granularity, as the type has it
  * @fm: function mask, bits of @sid that don't count
+ * @did: domain id
+ * @sid: requester id
  * @first: range of addresses
  * @last: end of it
  * @addr: of a wait descriptor: where @data goes
  * @flags: of a wait descriptor: its first word
+ * @data: of a wait descriptor: status
  */
 struct vtd_inv {
 	u8 type;
@@ -200,7 +203,6 @@ struct vtd_inv {
 	u8 fm;
 	u16 did;
 	u16 sid;
-	u32 pasid;
 	union {
 		struct {
 			u64 first;
