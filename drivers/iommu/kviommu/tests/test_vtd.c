@@ -88,8 +88,10 @@ static void vtd_capabilities(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cap & (VTD_CAP_SSLPS_2M | VTD_CAP_SSLPS_1G |
 				     VTD_CAP_FS1GP | VTD_CAP_FS5LP), 0);
 	KUNIT_EXPECT_EQ(test, ecap & (VTD_ECAP_SMTS | VTD_ECAP_SSTS |
-				      VTD_ECAP_FSTS | VTD_ECAP_NEST),
-			VTD_ECAP_SMTS | VTD_ECAP_SSTS);
+				      VTD_ECAP_SSADS | VTD_ECAP_FSTS |
+				      VTD_ECAP_NEST | VTD_ECAP_EAFS |
+				      VTD_ECAP_SRS | VTD_ECAP_RPRIVS),
+			VTD_ECAP_SMTS | VTD_ECAP_SSTS | VTD_ECAP_SSADS);
 	v->vtd.first_stage = true;
 	vtd_caps(v, &cap, &ecap);
 	KUNIT_EXPECT_FALSE(test, ecap & VTD_ECAP_FSTS);
@@ -103,6 +105,9 @@ static void vtd_capabilities(struct kunit *test)
 			VTD_CAP_SSLPS_2M);
 	KUNIT_EXPECT_TRUE(test, ecap & VTD_ECAP_FSTS);
 	KUNIT_EXPECT_TRUE(test, ecap & VTD_ECAP_NEST);
+	KUNIT_EXPECT_TRUE(test, ecap & VTD_ECAP_EAFS);
+	KUNIT_EXPECT_TRUE(test, ecap & VTD_ECAP_SRS);
+	KUNIT_EXPECT_TRUE(test, ecap & VTD_ECAP_RPRIVS);
 	v->frozen.last = U64_MAX >> 1;
 	v->frozen.page_sizes = PAGE_MASK;
 	vtd_caps(v, &cap, &ecap);
@@ -537,6 +542,91 @@ static void vtd_modes(struct kunit *test)
 	vg_set_pasid(g, SID, VTD_PGTT_SS, 9, 0, m.root);
 	KUNIT_EXPECT_TRUE(test, vg_desc(g, 0x90017, 0));
 	KUNIT_EXPECT_TRUE(test, vg_reaches(g, m.d, IOVA, VG_DATA + 0x4000));
+}
+
+/* Marks are turned on and off while a device works, as dirty tracking does it. */
+static void vtd_marks(struct kunit *test)
+{
+	static const struct vtd_guest_options o = { .scalable = true };
+	struct machine m = create(test, &o);
+	__le64 *word;
+	u64 at, before;
+
+	map(&m, IOVA, VG_DATA);
+	vg_map(m.g, m.root, 4, IOVA + 0x1000, VG_DATA, 12, VG_R);
+	vg_set_pasid(m.g, SID, VTD_PGTT_SS, 1, 0, m.root);
+	vg_start(m.g);
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	word = vg_word(m.g, vg_entry(m.g, m.root, 4, IOVA, 12, 0));
+	KUNIT_EXPECT_EQ(test, VG_DATA | 3, le64_to_cpu(word[0]));
+	before = serial(m.d, IOVA);
+	at = vg_pasid_entry(m.g, SID);
+	*vg_word(m.g, at) |= cpu_to_le64(VTD_PASID0_SSADE);
+	KUNIT_EXPECT_TRUE(test, vg_desc(m.g, 0x10017, 0));
+	KUNIT_EXPECT_EQ(test, VG_DATA | VTD_SS_A | VTD_SS_D | 3,
+			le64_to_cpu(word[0]));
+	KUNIT_EXPECT_EQ(test, VG_DATA | VTD_SS_A | 1, le64_to_cpu(word[1]));
+	KUNIT_EXPECT_EQ(test, 0, vg_read(m.g, VTD_FSTS, 4));
+	/* Cleared, and marked again when that is told */
+	word[0] = cpu_to_le64(VG_DATA | 3);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
+	KUNIT_EXPECT_EQ(test, VG_DATA | VTD_SS_A | VTD_SS_D | 3,
+			le64_to_cpu(word[0]));
+	*vg_word(m.g, at) &= ~cpu_to_le64(VTD_PASID0_SSADE);
+	KUNIT_EXPECT_TRUE(test, vg_desc(m.g, 0x10017, 0));
+	word[0] = cpu_to_le64(VG_DATA | 3);
+	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
+	KUNIT_EXPECT_EQ(test, VG_DATA | 3, le64_to_cpu(word[0]));
+	KUNIT_EXPECT_EQ(test, m.d->attaches, 1);
+	KUNIT_EXPECT_EQ(test, serial(m.d, IOVA), before);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->nr_domains);
+}
+
+/* What the first stage newly maps is told by write-buffer flushes alone. */
+static void vtd_write_buffer(struct kunit *test)
+{
+	static const struct vtd_guest_options o = {
+		.scalable = true, .first_stage = true,
+	};
+	struct machine m = create(test, &o);
+	const u64 bits = VTD_FS_P | VTD_FS_RW | VTD_FS_US;
+	struct mock_dev *d2 = vg_add_dev(m.g, SID2);
+	u64 ss = vg_page(m.g);
+	unsigned int i;
+	u32 on;
+
+	KUNIT_EXPECT_TRUE(test, vg_read(m.g, VTD_CAP, 8) & VTD_CAP_RWBF);
+	vg_set_pasid(m.g, SID, VTD_PGTT_FS, 1, m.root, 0);
+	vg_set_pasid(m.g, SID2, VTD_PGTT_SS, 2, 0, ss);
+	/* With translation off it is done at once, and nothing happens. */
+	vg_map(m.g, m.root, 4, IOVA, VG_DATA, 12, bits);
+	vg_write(m.g, VTD_GCMD, VTD_GCMD_WBF, 4);
+	KUNIT_EXPECT_EQ(test, 0, vg_read(m.g, VTD_GSTS, 4));
+	vg_start(m.g);
+	on = VTD_GCMD_TE | VTD_GCMD_QIE;
+	vg_map(m.g, m.root, 4, IOVA + 0x1000, VG_DATA + 0x1000, 12, bits);
+	vg_map(m.g, ss, 4, IOVA, VG_DATA, 12, VG_RW);
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA + 0x1000));
+	vg_write(m.g, VTD_GCMD, on | VTD_GCMD_WBF, 4);
+	KUNIT_EXPECT_FALSE(test, vg_read(m.g, VTD_GSTS, 4) & VTD_GCMD_WBF);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + 0x1000,
+					   VG_DATA + 0x1000));
+	/* For a second stage there are invalidations. */
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, d2, IOVA));
+	/* WBFS is set as long as it is done. */
+	for (i = 0; i < 200; i++)
+		vg_map(m.g, m.root, 4, IOVA + i * (u64)SZ_2M,
+		       VG_DATA + i * 0x1000, 12, bits);
+	m.g->v->batch = 1;
+	m.g->v->worker.dead = false;
+	vg_write(m.g, VTD_GCMD, on | VTD_GCMD_WBF, 4);
+	KUNIT_EXPECT_TRUE(test, vg_read(m.g, VTD_GSTS, 4) & VTD_GCMD_WBF);
+	KUNIT_EXPECT_TRUE(test, vg_read(m.g, VTD_GSTS, 4) & VTD_GCMD_TE);
+	vg_work(m.g);
+	KUNIT_EXPECT_FALSE(test, vg_read(m.g, VTD_GSTS, 4) & VTD_GCMD_WBF);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + 199 * (u64)SZ_2M,
+					   VG_DATA + 199 * 0x1000));
 }
 
 /* ---- off again ---- */
@@ -1372,6 +1462,8 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_same_did),
 	KUNIT_CASE(vtd_passthrough),
 	KUNIT_CASE(vtd_modes),
+	KUNIT_CASE(vtd_marks),
+	KUNIT_CASE(vtd_write_buffer),
 	KUNIT_CASE(vtd_off_quiet),
 	KUNIT_CASE(vtd_off_busy),
 	KUNIT_CASE(vtd_reset),

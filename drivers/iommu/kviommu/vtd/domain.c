@@ -187,13 +187,26 @@ void vtd_recheck_all(struct kviommu_vtd *vt)
 
 /* ---- domains ---- */
 
+/*
+ * What is marked in tables changes nothing in where they lead. A guest turns that
+ * on and off while a device works (9.6, SSADE), which must not notice.
+ */
+#define KEY_MARKS	(VTD_KEY_EAFE | VTD_KEY_SSADE)
+
+static bool key_same(const struct vtd_key *a, const struct vtd_key *b)
+{
+	return a->fsptptr == b->fsptptr && a->ssptptr == b->ssptptr &&
+	       a->fs_levels == b->fs_levels && a->ss_levels == b->ss_levels &&
+	       !((a->flags ^ b->flags) & ~KEY_MARKS);
+}
+
 static struct vtd_domain *domain_find(struct kviommu_vtd *vt, u16 did,
 				      const struct vtd_key *key)
 {
 	struct vtd_domain *d;
 
 	for (d = first_of_did(vt, did); d; d = d->sibling)
-		if (!memcmp(&d->key, key, sizeof(*key)))
+		if (key_same(&d->key, key))
 			return d;
 	return NULL;
 }
@@ -209,6 +222,12 @@ static struct vtd_domain *domain_get(struct kviommu_vtd *vt, u16 did,
 		d->users++;
 		if (d->epoch != vt->epoch) {
 			d->epoch = vt->epoch;
+			vtd_mark(vt, d, 0, U64_MAX);
+		}
+		if (d->key.flags != key->flags) {
+			d->key.flags = key->flags;
+			/* Known tables were known to need no marks. */
+			vtd_seen_exit(&d->seen);
 			vtd_mark(vt, d, 0, U64_MAX);
 		}
 		return d;

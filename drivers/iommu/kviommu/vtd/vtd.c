@@ -79,11 +79,12 @@ void vtd_caps(const struct kviommu *v, u64 *cap, u64 *ecap)
 	if (!v->vtd.scalable)
 		return;
 	*ecap |= VTD_ECAP_SMTS | VTD_ECAP_SSTS | VTD_ECAP_SMPWCS |
-		 VTD_ECAP_RPS;
+		 VTD_ECAP_SSADS | VTD_ECAP_RPS;
 	/* The lower half of its addresses, which any guest uses, must fit. */
 	if (!v->vtd.first_stage || width < 47)
 		return;
-	*ecap |= VTD_ECAP_FSTS | VTD_ECAP_NEST;
+	*ecap |= VTD_ECAP_FSTS | VTD_ECAP_NEST | VTD_ECAP_EAFS | VTD_ECAP_SRS |
+		 VTD_ECAP_RPRIVS;
 	/*
 	 * CAP.CM is not for the first stage: what it newly maps is not
 	 * invalidated (6.1). But write buffers have to be flushed then, which

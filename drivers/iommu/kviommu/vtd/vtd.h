@@ -111,7 +111,8 @@ struct vtd_range {
  * @node: in kviommu_vtd::domains
  * @dirty: in kviommu_vtd::dirty while a range is to be synced
  * @sibling: next one with the same domain id, or NULL
- * @key: what it is, together with @did
+ * @key: what it is, together with @did; but for what is marked in its tables,
+ *	 which can change
  * @epoch: kviommu_vtd::epoch when all of it was marked last for that
  * @users: endpoints that are in it, or wait for it
  * @waiting: those that wait for it
