@@ -993,7 +993,25 @@ static void vtd_endless(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
 	KUNIT_EXPECT_EQ(test, 1, m.g->vt->count.failed);
 	/* More entries than a quota's worth of them, but not many more */
-	KUNIT_EXPECT_LT(test, m.g->vt->count.entries, 200 * 512);
+	KUNIT_EXPECT_LT(test, m.g->vt->count.entries, 110 * 4 * 576);
+}
+
+/* As far apart as can be: each mapping has tables of its own. */
+static void vtd_sparse(struct kunit *test)
+{
+	struct machine m = create(test, NULL);
+	unsigned int i;
+
+	set_quota(&m, 20);
+	for (i = 0; i < 20; i++)
+		map(&m, IOVA + ((u64)i << 39), VG_DATA + i * 0x1000);
+	vg_translate(m.g, SID, 1, m.root);
+	vg_start(m.g);
+	for (i = 0; i < 20; i++)
+		KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d,
+						   IOVA + ((u64)i << 39),
+						   VG_DATA + i * 0x1000));
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->count.failed);
 }
 
 static void vtd_budget(struct kunit *test)
@@ -1474,6 +1492,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_quota_share),
 	KUNIT_CASE(vtd_backoff),
 	KUNIT_CASE(vtd_endless),
+	KUNIT_CASE(vtd_sparse),
 	KUNIT_CASE(vtd_budget),
 	KUNIT_CASE(vtd_no_worker),
 	KUNIT_CASE(vtd_group),

@@ -38,11 +38,11 @@
 #define MAX_STEP	16384LL
 
 /*
- * A table with less than one page mapped for this many of its entries, all
- * levels together, is not followed to its end: the same few tables, linked to
- * each other, would be walked through for hours.
+ * What it costs to walk through a table (see VTD_TABLE_COST). A domain may have
+ * as many at each level as it may have mappings. More are not followed to their
+ * end: the same few tables, linked to each other, would be walked for hours.
  */
-#define SPARSE		VTD_TABLE_ENTRIES
+#define FULL_TABLE	(VTD_TABLE_ENTRIES + VTD_TABLE_COST)
 
 /* The longest time between two tries to map what could not be mapped, jiffies */
 #define RETRY_WAIT_MAX	(4UL * HZ)
@@ -812,6 +812,13 @@ static u64 share_of(const struct kviommu_vtd *vt, const struct vtd_domain *d)
 				     max(vt->nr_endpoints, 1U)));
 }
 
+static u64 most_entries(const struct kviommu_vtd *vt,
+			const struct vtd_domain *d)
+{
+	return (u64)vt->v->max_mappings * FULL_TABLE *
+	       (d->key.fs_levels + d->key.ss_levels);
+}
+
 /* Do some of what is marked of a domain. -EINTR: the VMM is being killed. */
 static int domain_sync(struct kviommu_vtd *vt, struct vtd_domain *d)
 {
@@ -844,7 +851,7 @@ static int domain_sync(struct kviommu_vtd *vt, struct vtd_domain *d)
 		tell_out(vt, d);
 	if (rc == -EINTR)
 		return rc;
-	if (d->looked > SPARSE * (u64)vt->v->max_mappings) {
+	if (d->looked > most_entries(vt, d)) {
 		domain_fail(vt, d, "its tables have no end");
 	} else if (!rc && d->next > d->last && !d->changed) {
 		vt->count.syncs++;

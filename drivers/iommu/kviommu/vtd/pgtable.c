@@ -24,9 +24,6 @@
 
 #define INTERRUPT_SIZE	(VTD_INTERRUPT_LAST - VTD_INTERRUPT_FIRST + 1)
 
-/* What reading a table counts for, in entries looked at */
-#define TABLE_COST	64
-
 /* Instead of a fault: the guest changed the entry meanwhile. */
 #define CHANGED		0xff
 
@@ -236,7 +233,7 @@ static u8 table(struct vtd_walk *w, struct vtd_stage *s, unsigned int level,
 		if (fault)
 			return fault;
 	}
-	spend(w, TABLE_COST);
+	spend(w, VTD_TABLE_COST);
 	t->page = w->reader->page(w->reader, s->slot + level - 1, t->gpa);
 	if (t->page)
 		return VTD_FAULT_NONE;

@@ -237,6 +237,9 @@ struct vtd_walk {
 	u8 hole;
 };
 
+/* What reading a table counts for, in entries looked at */
+#define VTD_TABLE_COST	64
+
 /* Does hardware mark entries as used for what has this key */
 static inline bool vtd_key_marks(const struct vtd_key *key)
 {
