@@ -276,10 +276,18 @@ u64 kviommu_shadow_bytes(const struct kviommu_shadow *s);
 
 /* ---- geometry (geometry.c) ---- */
 
+/**
+ * struct kviommu_resv - addresses that the host has a use for
+ * @first: first
+ * @last: last
+ * @msi: interrupt messages are written there
+ * @told: that the guest's tables map some of it
+ */
 struct kviommu_resv {
 	u64 first;
 	u64 last;
 	bool msi;
+	bool told;
 };
 
 /**
@@ -332,6 +340,7 @@ struct kviommu_run {
  * @mapped: extents added
  * @unmapped: extents, or parts of them, removed
  * @nr_refused: ranges for which @refused was called, or would have been
+ * @hit: some reserved range that the tables map and that was not told of, or NULL
  * @changing: called before a range is mapped or unmapped, if it is set
  * @refused: called for a range that could not be mapped, or not stay mapped, by
  *	     the guest's tables, if it is set; @why is -EDQUOT: the quota,
@@ -347,6 +356,7 @@ struct kviommu_sync {
 	u64 mapped;
 	u64 unmapped;
 	u64 nr_refused;
+	const struct kviommu_resv *hit;
 	void (*changing)(struct kviommu_sync *y, u64 first, u64 last);
 	void (*refused)(struct kviommu_sync *y, u64 first, u64 last, int why);
 

@@ -214,6 +214,15 @@ static int part(struct kviommu_sync *y, const struct kviommu_run *run, u64 last)
 	return 0;
 }
 
+/* What the host reserves is not mapped, whatever the tables say. */
+static int reserved(struct kviommu_sync *y, const struct kviommu_resv *r,
+		    u64 last)
+{
+	if (!y->hit && !r->told)
+		y->hit = r;
+	return kviommu_sync_gap(y, min(r->last, last));
+}
+
 static int slow(struct kviommu_sync *y, const struct kviommu_run *run)
 {
 	const struct kviommu_resv *r = y->geo->resv;
@@ -230,7 +239,7 @@ static int slow(struct kviommu_sync *y, const struct kviommu_run *run)
 		else if (r->first > y->next)
 			rc = part(y, run, r->first - 1);
 		else
-			rc = kviommu_sync_gap(y, min(r->last, run->last));
+			rc = reserved(y, r, run->last);
 	}
 	return rc;
 }

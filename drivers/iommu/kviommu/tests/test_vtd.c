@@ -1126,6 +1126,9 @@ static void vtd_reserved(struct kunit *test)
 {
 	struct machine m = create_legacy(test);
 	struct mock_dev *d2;
+	unsigned int i;
+	u64 addr;
+	u16 sid;
 
 	map(&m, IOVA, VG_DATA);
 	map(&m, IOVA + 0x1000, VG_DATA + 0x1000);
@@ -1144,8 +1147,16 @@ static void vtd_reserved(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA, VG_DATA));
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA + 0x2000,
 					   VG_DATA + 0x2000));
-	vg_flush_all(m.g);
-	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, d2, IOVA + 0x1000));
+	/* The guest is told, once. */
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->count.reserved);
+	for (i = 0; i < 3; i++) {
+		vg_flush_all(m.g);
+		KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, d2, IOVA + 0x1000));
+		KUNIT_EXPECT_EQ(test, 1, m.g->vt->count.reserved);
+	}
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_READ, vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, addr, IOVA + 0x1000);
+	KUNIT_EXPECT_EQ(test, 2, m.g->v->count.faults);
 }
 
 static void vtd_host_fails(struct kunit *test)

@@ -358,18 +358,36 @@ static void refused(struct kviommu_sync *y, u64 first, u64 last, int why)
 }
 
 /* What is not mapped is as what is not present. */
+static void tell_not_present(struct kviommu_vtd *vt, struct vtd_domain *d,
+			     u64 addr)
+{
+	tell_endpoints(vt, d, d->key.fs_levels ? VTD_FAULT_FS_NP :
+		       vtd_scalable(&vt->view) ? VTD_FAULT_READ :
+						 VTD_FAULT_L_READ, addr);
+}
+
+/* Once for each of the host's ranges: the guest should know them. */
+static void tell_reserved(struct kviommu_vtd *vt, struct vtd_domain *d,
+			  const struct kviommu_resv *hit)
+{
+	struct kviommu_resv *r = &vt->resv.resv[hit - vt->resv.resv];
+
+	r->told = true;
+	vt->count.reserved++;
+	kviommu_warn(vt->v, "the guest's domain %u has addresses in 0x%llx-0x%llx, which the host reserves: not mapped\n",
+		     d->did, r->first, r->last);
+	tell_not_present(vt, d, r->first);
+}
+
 static void tell_out(struct kviommu_vtd *vt, struct vtd_domain *d)
 {
-	u8 reason = d->key.fs_levels ? VTD_FAULT_FS_NP :
-		    vtd_scalable(&vt->view) ? VTD_FAULT_READ : VTD_FAULT_L_READ;
-
 	d->out_told = true;
 	kviommu_warn(vt->v, "some of the guest's domain %u can't be mapped: %s\n",
 		     d->did,
 		     d->out_why == -EDQUOT ? "more than its part of max_mappings" :
 		     d->out_why == -ENOMEM ? "no memory" :
 					     "the host's IOMMU refuses");
-	tell_endpoints(vt, d, reason, d->out_at);
+	tell_not_present(vt, d, d->out_at);
 }
 
 /* A range was synced to its end: what of it is still out */
@@ -780,6 +798,9 @@ static int sync_some(struct kviommu_vtd *vt, struct vtd_domain *d,
 	do {
 		n = walk_on(vt, d);
 		rc = sync_runs(vt, d, y, n);
+		if (unlikely(y->hit))
+			tell_reserved(vt, d, y->hit);
+		y->hit = NULL;
 		/*
 		 * If the guest takes a mark away, it has to be set again, and
 		 * what was not mapped is to be tried again.
@@ -1016,8 +1037,8 @@ int vtd_resv_add(struct kviommu_vtd *vt, const struct kviommu_geometry *geo)
 		if (!resv)
 			return -ENOMEM;
 		vt->resv.resv = resv;
-		resv_insert(&vt->resv, geo->resv[i]);
 		resv_clear(vt, &geo->resv[i]);
+		resv_insert(&vt->resv, geo->resv[i]);
 	}
 	return 0;
 }

@@ -794,6 +794,7 @@ static void vtd_show_counters(struct kviommu *v, struct seq_file *s)
 	seq_printf(s, "sync_ns %llu\n", c->sync_ns);
 	seq_printf(s, "did_conflicts %llu\n", c->did_conflicts);
 	seq_printf(s, "refused %llu\n", c->refused);
+	seq_printf(s, "reserved %llu\n", c->reserved);
 	seq_printf(s, "failed %llu\n", c->failed);
 }
 

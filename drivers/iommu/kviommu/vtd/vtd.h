@@ -254,6 +254,7 @@ struct vtd_counters {
 	u64 sync_ns;
 	u64 did_conflicts;
 	u64 refused;		/* ranges that could not be mapped */
+	u64 reserved;		/* ranges of the host that the guest maps */
 	u64 failed;
 };
 
