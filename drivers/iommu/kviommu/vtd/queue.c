@@ -97,7 +97,7 @@ static bool inval_iotlb(struct kviommu_vtd *vt, const struct vtd_inv *inv)
  * @vt: model
  * @inv: invalidation; kinds that have nothing to be looked at do nothing:
  *	 the host itself invalidates the TLBs of its devices, and there is no
- *	 cache of interrupt entries and no page request here
+ *	 page request here
  *
  * Return: false if vtd_drain() has to come first, and this again.
  */
@@ -444,6 +444,9 @@ enum vtd_step vtd_queue_step(struct kviommu_vtd *vt)
 		if (!wait_done(vt, q))
 			return VTD_STEP_AWAY;
 		q->away = false;
+	} else if (q->inv.type == VTD_DESC_IEC) {
+		/* A VMM that remaps interrupts has entries to read again. */
+		kviommu_irq_msix(vt->v, KVIOMMU_VTD_IEC_VECTOR);
 	} else if (!vtd_invalidate(vt, &q->inv)) {
 		return VTD_STEP_DRAIN;
 	}

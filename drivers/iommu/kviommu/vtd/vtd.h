@@ -25,6 +25,7 @@
 enum {
 	KVIOMMU_VTD_FAULT_VECTOR,
 	KVIOMMU_VTD_INV_VECTOR,
+	KVIOMMU_VTD_IEC_VECTOR,		/* interrupt entries have changed */
 	KVIOMMU_VTD_VECTORS,
 };
 

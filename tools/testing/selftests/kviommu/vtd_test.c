@@ -341,13 +341,14 @@ TEST_F(vtd, queue_wraps)
 TEST_F(vtd, events)
 {
 	struct vtd *v = &self->v;
-	int fds[2] = { eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+	int fds[3] = { eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
+		       eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK),
 		       eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
 	struct vtd_fault fault;
 	u64 count;
 
 	ASSERT_EQ(0, vfio_set_irqs(&self->vmm.viommu, VFIO_PCI_MSIX_IRQ_INDEX, 0,
-				   2, fds));
+				   3, fds));
 	vtd_write(v, VTD_FEADDR, 0xfee01004, 4);
 	vtd_write(v, VTD_FEDATA, 0x4123, 4);
 	EXPECT_EQ(0xfee01004, vtd_read(v, VTD_FEADDR, 4));
@@ -360,6 +361,11 @@ TEST_F(vtd, events)
 	ASSERT_EQ(0, vtd_submit(v, VTD_D_WAIT_IRQ, 0));
 	EXPECT_EQ(-1, read(fds[1], &count, 8));
 	vtd_write(v, VTD_ICS, 1, 4);
+	/* Interrupt entries: for a VMM that has a copy of them */
+	EXPECT_EQ(-1, read(fds[2], &count, 8));
+	ASSERT_EQ(0, vtd_submit(v, VTD_D_IEC, 0));
+	EXPECT_EQ(8, read(fds[2], &count, 8));
+	EXPECT_EQ(1, count);
 	/* Fault: held back while it is masked */
 	if (variant->mode == VTD_LEGACY)
 		vtd_set_context(v, SID(0), self->table | 1, DID << 8 | 7);
@@ -376,6 +382,7 @@ TEST_F(vtd, events)
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 	close(fds[0]);
 	close(fds[1]);
+	close(fds[2]);
 }
 
 TEST_F(vtd, table_fault)
@@ -896,7 +903,7 @@ TEST_F(vtd_sysfs, device)
 	EXPECT_EQ(64 * MiB, region.size);
 	ASSERT_EQ(0, vfio_irq_info(&self->vmm.viommu, VFIO_PCI_MSIX_IRQ_INDEX,
 				   &irq));
-	EXPECT_EQ(2, irq.count);
+	EXPECT_EQ(3, irq.count);
 	/* Where a DMAR table has to say it is */
 	value = 0xf8000000;
 	ASSERT_EQ(0, vfio_config_write(&self->vmm.viommu, 0x10, &value, 4));
