@@ -11,6 +11,8 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 
+#include "lib/vtd.h"
+
 #define MAX_NTH		2000
 
 static bool fault_injection_setup(void)
@@ -103,9 +105,9 @@ FIXTURE_TEARDOWN(fail_nth)
 
 /*
  * Run "calls" with a fault, "undo" without, until no fault strikes any more. In
- * the end the whole thing must work.
+ * the end the whole thing must work, "again".
  */
-#define SWEEP(self, prepare, calls, undo) do {				\
+#define SWEEP_AND(self, prepare, calls, undo, again) do {		\
 	unsigned int sweep_n;						\
 									\
 	for (sweep_n = 1; sweep_n < MAX_NTH; sweep_n++) {		\
@@ -127,9 +129,13 @@ FIXTURE_TEARDOWN(fail_nth)
 	EXPECT_LT(1, sweep_n);						\
 	TH_LOG("%u faults", sweep_n - 1);				\
 	vmm_close(&(self)->vmm);					\
-	ASSERT_UP(&(self)->vmm, VMM_MAPPED);				\
+	again;								\
 	EXPECT_WRITES(1, &(self)->vmm, 0, DATA_IOVA, DATA_GPA);	\
 } while (0)
+
+#define SWEEP(self, prepare, calls, undo)				\
+	SWEEP_AND(self, prepare, calls, undo,				\
+		  ASSERT_UP(&(self)->vmm, VMM_MAPPED))
 
 #define NOTHING	do { } while (0)
 
@@ -334,5 +340,116 @@ FAIL_NTH(detach_endpoint)
  * A reset calls nothing that can fail, and closing only the AML of the endpoint,
  * see endpoint_bind
  */
+
+/* ---- VT-d ---- */
+
+FIXTURE(fail_nth_vtd)
+{
+	struct host host;
+	struct vmm vmm;
+	struct nth nth;
+	struct vtd v;
+	u64 table;
+};
+
+FIXTURE_VARIANT(fail_nth_vtd)
+{
+	enum vtd_mode mode;
+};
+
+FIXTURE_VARIANT_ADD(fail_nth_vtd, legacy)
+{
+	VTD_LEGACY,
+};
+
+FIXTURE_VARIANT_ADD(fail_nth_vtd, first)
+{
+	VTD_FIRST,
+};
+
+FIXTURE_SETUP(fail_nth_vtd)
+{
+	char path[64];
+
+	if (!fault_injection_setup())
+		SKIP(return, "the kernel has no fault injection");
+	/* A register write may fail, and then nothing is done */
+	vtd_timeout_ms = 2000;
+	SETUP_HOST_TYPE(&self->host, KVIOMMU_VTD, 1);
+	vmm_init(&self->vmm, &self->host, NULL);
+	if (variant->mode != VTD_LEGACY) {
+		ASSERT_EQ(0, mdev_set(&self->host.mdev, "scalable", "1"));
+		ASSERT_EQ(0, mdev_set(&self->host.mdev, "first_stage", "1"));
+	}
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth",
+		 syscall(SYS_gettid));
+	self->nth.fd = open(path, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, self->nth.fd);
+}
+
+FIXTURE_TEARDOWN(fail_nth_vtd)
+{
+	vmm_close(&self->vmm);
+	close(self->nth.fd);
+	TEARDOWN_HOST(&self->host);
+}
+
+/* A guest's tables, of which the unit does not know yet */
+static void vtd_tables(struct vmm *vmm, struct vtd *v, enum vtd_mode mode,
+		       u64 *table)
+{
+	vtd_init(v, &vmm->viommu, vmm->ram, RAM_GPA, mode != VTD_LEGACY);
+	*table = vtd_page(v);
+	vtd_map(v, *table, DATA_IOVA, DATA_GPA, 12, vtd_rw(mode));
+	vtd_enter(v, mode, 0x28, 5, *table, 0);
+}
+
+#define SWEEP_VTD(self, mode, prepare, calls, undo)			\
+	SWEEP_AND(self, prepare, calls, undo,				\
+		  ASSERT_UP(&(self)->vmm, VMM_BUS_MASTER);		\
+		  vtd_tables(&(self)->vmm, &(self)->v, mode,		\
+			     &(self)->table);				\
+		  ASSERT_EQ(0, vtd_start(&(self)->v)))
+
+#define FAIL_NTH_VTD(name) TEST_F_TIMEOUT(fail_nth_vtd, name, 600)
+
+/* All that a driver does until its devices are translated */
+FAIL_NTH_VTD(start)
+{
+	SWEEP_VTD(self, variant->mode,
+		  ASSERT_UP(&self->vmm, VMM_BUS_MASTER);
+		  vtd_tables(&self->vmm, &self->v, variant->mode, &self->table),
+		  vtd_start(&self->v),
+		  vmm_close(&self->vmm));
+}
+
+/* Pages that are new, pages that go, and a large one of which a part goes */
+FAIL_NTH_VTD(invalidate)
+{
+	const u64 big = 0x200000000ULL;
+	struct vtd *v = &self->v;
+	u64 rw = vtd_rw(variant->mode);
+	unsigned int i;
+
+	ASSERT_UP(&self->vmm, VMM_BUS_MASTER);
+	memset(vmm_ptr(&self->vmm, DATA_GPA), 1, 4 * MiB);
+	vtd_tables(&self->vmm, v, variant->mode, &self->table);
+	ASSERT_EQ(0, vtd_start(v));
+	SWEEP_VTD(self, variant->mode,
+		  for (i = 0; i < 16; i++)
+			vtd_map(v, self->table, big + i * PAGE,
+				DATA_GPA + i * PAGE, 12, rw);
+		  for (i = 0; i < 16; i++)
+			vtd_map(v, self->table, big + (64 + 2 * i) * PAGE,
+				DATA_GPA + i * PAGE, 12, rw),
+		  vtd_flush_all(v);
+		  for (i = 0; i < 16; i += 3)
+			vtd_unmap(v, self->table, big + i * PAGE, 12);
+		  vtd_flush_all(v),
+		  for (i = 0; i < 128; i++)
+			vtd_unmap(v, self->table, big + i * PAGE, 12);
+		  EXPECT_EQ(0, vtd_flush_all(v));
+		  EXPECT_EQ(1, mdev_counter(&self->host.mdev, "mappings")));
+}
 
 TEST_HARNESS_MAIN

@@ -462,20 +462,18 @@ TEST_F(vtd, reset)
 
 struct mover {
 	struct vmm *vmm;
+	void (*move)(struct mover *m);
 	bool stop;
-	unsigned int moves, lost;
+	unsigned int moves, lost, wrong, translated, bypassed;
 };
 
-/* The device writes to DATA_IOVA again and again; each write must arrive */
 static void *move(void *arg)
 {
 	struct mover *m = arg;
 
 	while (!__atomic_load_n(&m->stop, __ATOMIC_RELAXED)) {
 		__atomic_fetch_add(&m->moves, 1, __ATOMIC_RELAXED);
-		if (edu_can_write(&m->vmm->edu[0], DATA_IOVA,
-				  vmm_ptr(m->vmm, DATA_GPA)) != 1)
-			m->lost++;
+		m->move(m);
 	}
 	return NULL;
 }
@@ -492,34 +490,69 @@ static void *move(void *arg)
 	pthread_join(moving, NULL);					\
 } while (0)
 
-/* 1,000 times what changes nothing */
+/* The device reads DATA_IOVA, and writes what it read to OUT_IOVA: each byte */
+static void move_through(struct mover *m)
+{
+	if (edu_can_read(&m->vmm->edu[0], DATA_IOVA, vmm_ptr(m->vmm, DATA_GPA),
+			 OUT_IOVA, vmm_ptr(m->vmm, OUT_GPA)) != 1)
+		m->lost++;
+}
+
+/* A root table that leads to the same, by a copy of the context table */
+static u64 copy_root(struct vtd *v)
+{
+	u64 root = vtd_page(v), context = vtd_page(v);
+	volatile u64 *old = vtd_ptr(v, *vtd_ptr(v, v->root) & ~0xfffULL);
+	unsigned int i;
+
+	for (i = 0; i < 512; i++)
+		vtd_ptr(v, context)[i] = old[i];
+	*vtd_ptr(v, root) = context | 1;
+	return root;
+}
+
+/*
+ * 1,000 times what changes nothing: global and domain-selective invalidations,
+ * root pointers that lead to the same; and neighbours that come and go, which are
+ * all that is mapped and unmapped.
+ */
 TEST_F(vtd, hitless)
 {
-	struct mover m = { .vmm = &self->vmm };
+	struct mover m = { .vmm = &self->vmm, .move = move_through };
+	struct mdev *mdev = &self->host.mdev;
+	long long mapped, unmapped, lookups;
 	enum vtd_mode mode = variant->mode;
+	unsigned int i, k, neighbours = 0;
 	struct vtd *v = &self->v;
-	unsigned int i, k;
+	u64 root[2];
 
 	for (i = 0; i < 100; i++)
 		map(v, mode, self->table, BIG_IOVA + i * 2 * PAGE,
 		    BIG_GPA + i * PAGE);
 	ASSERT_EQ(0, vtd_flush_all(v));
+	root[0] = v->root;
+	root[1] = copy_root(v);
+	mapped = mdev_counter(mdev, "sync_mapped");
+	unmapped = mdev_counter(mdev, "sync_unmapped");
+	lookups = mdev_counter(mdev, "lookups");
 	WHILE_MOVING(&m, i, 1000, {
+		ASSERT_EQ(0, vtd_flush_all(v));
 		switch (i % 5) {
 		case 0:
-			ASSERT_EQ(0, vtd_flush_all(v));
-			break;
-		case 1:
 			ASSERT_EQ(0, flush_domain(v, DID));
 			break;
-		case 2:
+		case 1:
+			v->root = root[i / 5 % 2];
 			ASSERT_EQ(0, vtd_set_root(v));
+			break;
+		case 2:
+			ASSERT_EQ(0, vtd_flush_device(v, SID(0)));
 			break;
 		case 3:
 			ASSERT_EQ(0, vtd_flush_pages(v, mode, DID, DATA_IOVA, 9));
 			break;
 		default:
-			/* Neighbours come and go */
+			neighbours++;
 			k = 1 + i / 5 % 60;
 			map(v, mode, self->table, DATA_IOVA + k * PAGE,
 			    DATA_GPA + k * PAGE);
@@ -530,22 +563,70 @@ TEST_F(vtd, hitless)
 	});
 	EXPECT_EQ(0, m.lost)
 		TH_LOG("%u of %u transfers were lost", m.lost, m.moves);
-	EXPECT_EQ(102, mdev_counter(&self->host.mdev, "mappings"));
+	EXPECT_EQ(0, vtd_read(v, VTD_FSTS, 4));
+	EXPECT_EQ(0, mdev_counter(mdev, "faults"));
+	EXPECT_EQ(102, mdev_counter(mdev, "mappings"));
+	EXPECT_EQ(mapped + neighbours, mdev_counter(mdev, "sync_mapped"));
+	EXPECT_EQ(unmapped + neighbours, mdev_counter(mdev, "sync_unmapped"));
+	EXPECT_LE(lookups + 1000, mdev_counter(mdev, "lookups"));
 }
 
-/* Off and on again; what the device finds meanwhile is one of both */
+#define TOGGLED	64
+
+/* The device writes to an address that leads elsewhere without translation */
+static void move_toggled(struct mover *m)
+{
+	u8 *to[2] = { vmm_ptr(m->vmm, DATA_GPA), vmm_ptr(m->vmm, DATA2_GPA) };
+	unsigned int n[2] = {}, i, k;
+
+	for (i = 0; i < 2; i++)
+		memset(to[i], 0x11, 2 * TOGGLED);
+	edu_start_store(&m->vmm->edu[0], DATA2_GPA, TOGGLED);
+	if (edu_wait(&m->vmm->edu[0]))
+		m->wrong++;
+	for (i = 0; i < 2; i++) {
+		for (k = 0; k < TOGGLED; k++)
+			n[i] += to[i][k] == 0xee;
+		for (k = 0; k < 2 * TOGGLED; k++)
+			if (to[i][k] != (k < n[i] ? 0xee : 0x11))
+				m->wrong++;
+	}
+	if (n[0] + n[1] != TOGGLED && n[0] + n[1] != 0)
+		m->wrong++;
+	m->translated += n[0] == TOGGLED;
+	m->bypassed += n[1] == TOGGLED;
+}
+
+/*
+ * Off and on again; each write is where one of both says, or nowhere: not in two
+ * places, not in parts.
+ */
 TEST_F(vtd, toggled_under_load)
 {
-	struct mover m = { .vmm = &self->vmm };
+	struct mover m = { .vmm = &self->vmm, .move = move_toggled };
+	struct vtd *v = &self->v;
 	unsigned int i;
 
+	map(v, variant->mode, self->table, DATA2_GPA, DATA_GPA);
+	ASSERT_EQ(0, vtd_flush_all(v));
+	memset(vmm_ptr(&self->vmm, DATA_GPA), 0xee, TOGGLED);
+	edu_start_load(&self->vmm.edu[0], DATA_IOVA, TOGGLED);
+	ASSERT_EQ(0, edu_wait(&self->vmm.edu[0]));
 	WHILE_MOVING(&m, i, 100, {
-		ASSERT_EQ(0, vtd_command(&self->v, 0, VTD_TE));
+		ASSERT_EQ(0, vtd_command(v, 0, VTD_TE));
 		if (i % 10 == 0)
 			vfio_bus_master(&self->vmm.edu[0].dev, false);
 		vfio_bus_master(&self->vmm.edu[0].dev, true);
-		ASSERT_EQ(0, vtd_command(&self->v, VTD_TE, 0));
+		if (i % 10 == 5)
+			sleep_ms(30);
+		ASSERT_EQ(0, vtd_command(v, VTD_TE, 0));
+		if (i % 10 == 6)
+			sleep_ms(30);
 	});
+	EXPECT_EQ(0, m.wrong);
+	EXPECT_LT(0, m.translated + m.bypassed);
+	TH_LOG("%u transfers: %u translated, %u bypassed", m.moves, m.translated,
+	       m.bypassed);
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
 }

@@ -8,7 +8,7 @@
 #define PTE_ADDR	0x000ffffffffff000ULL
 #define FRCD_F		(1ULL << 63)
 
-#define TIMEOUT_NS	60000000000ULL
+unsigned int vtd_timeout_ms = 60000;
 
 u64 vtd_read(struct vtd *v, u64 off, size_t len)
 {
@@ -151,7 +151,7 @@ void vtd_leave(struct vtd *v, enum vtd_mode mode, u16 sid)
 static bool over(u64 *end)
 {
 	if (!*end)
-		*end = now_ns() + TIMEOUT_NS;
+		*end = now_ns() + vtd_timeout_ms * 1000000ULL;
 	sched_yield();
 	return now_ns() > *end;
 }

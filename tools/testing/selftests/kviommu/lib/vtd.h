@@ -89,6 +89,9 @@ struct vtd {
 	u32 waits;
 };
 
+/* How long to wait for the unit to do something */
+extern unsigned int vtd_timeout_ms;
+
 u64 vtd_read(struct vtd *v, u64 off, size_t len);
 int vtd_write(struct vtd *v, u64 off, u64 value, size_t len);
 
