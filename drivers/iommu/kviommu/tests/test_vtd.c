@@ -963,12 +963,20 @@ static void vtd_backoff(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
 	KUNIT_EXPECT_LE(test, m.g->vt->count.failed, failed + 2);
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
-	/* It is found out by itself that it is mended. */
+	/* It is not even tried if nothing has changed. */
+	wait_retry(&m);
+	for (i = 0; i < 200 && m.g->v->refill_wait; i++)
+		wait_retry(&m);
+	failed = m.g->vt->count.failed;
+	KUNIT_EXPECT_EQ(test, 0, m.g->v->refill_wait);
+	/* Mended, and said so when it is too early: it is looked at later. */
 	for (i = 0; i < 512; i++)
 		vg_set(m.g, m.root + 8 * i, 0);
 	map(&m, IOVA, VG_DATA);
-	for (i = 0; i < 100 && mock_dev_blocked(m.d); i++)
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
+	for (i = 0; i < 200 && mock_dev_blocked(m.d); i++)
 		wait_retry(&m);
+	KUNIT_EXPECT_EQ(test, failed, m.g->vt->count.failed);
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
 }
 

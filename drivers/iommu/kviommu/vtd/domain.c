@@ -104,8 +104,11 @@ bool vtd_mark(struct kviommu_vtd *vt, struct vtd_domain *d, u64 first, u64 last)
 	 * again and again must not hold up all others each time.
 	 */
 	if (d->failed) {
-		if (time_before(jiffies, d->retry_at))
+		if (time_before(jiffies, d->retry_at)) {
+			d->asked = true;
+			kviommu_retry_later(vt->v);
 			return true;
+		}
 		first = 0;
 		last = last_addr(vt);
 	}
@@ -120,6 +123,7 @@ bool vtd_mark(struct kviommu_vtd *vt, struct vtd_domain *d, u64 first, u64 last)
 		d->fault_seen = false;
 		d->out_now = VTD_RANGE_NONE;
 		d->out_why = 0;
+		d->asked = false;
 		return true;
 	}
 	if (first > d->last + 1 || last + 1 < d->begin)
@@ -431,7 +435,7 @@ bool vtd_retry(struct kviommu *v, bool now)
 		kviommu_worker_wake(v);
 	}
 	list_for_each_entry(d, &vt->domains, node) {
-		if (!d->failed && range_none(&d->out))
+		if (d->failed ? !d->asked && !now : range_none(&d->out))
 			continue;
 		waits = true;
 		if (is_dirty(d) || (!now && time_before(jiffies, d->retry_at)))

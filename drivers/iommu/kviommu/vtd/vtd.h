@@ -129,8 +129,10 @@ struct vtd_range {
  * @fault_seen: there was one in this range
  * @out: what its tables may map, and the shadow does not: to be tried again
  * @out_now: what the sync that goes on has found of that
- * @out_why: errno, why @out_at, the first that was refused, is not mapped; or 0
+ * @out_at: first address of what was refused first
+ * @out_why: errno, why that is not mapped; or 0
  * @out_told: that there is something in @out
+ * @asked: the guest invalidated some of it when that was not to be tried yet
  * @retry_at: when to try again, jiffies
  * @retry_wait: how long that is from the last time on, jiffies
  * @seen: parts that need not be looked at while their tables are the same
@@ -159,6 +161,7 @@ struct vtd_domain {
 	u64 out_at;
 	int out_why;
 	bool out_told;
+	bool asked;
 	unsigned long retry_at;
 	unsigned long retry_wait;
 	struct vtd_seen seen;
