@@ -287,8 +287,8 @@ EXPORT_SYMBOL_IF_KUNIT(kviommu_memory);
  * @v: vIOMMU, locked
  * @budget: absent extents of each shadow to try; UINT_MAX for all there are
  *
- * And what else the model could not do. What is still away is tried again later: by the worker, or by the next queue
- * work that comes then.
+ * And what else the model could not do. What is still away is tried again later:
+ * by the worker, or by the next queue work that comes then.
  */
 void kviommu_refill_all(struct kviommu *v, unsigned int budget)
 {

@@ -423,31 +423,45 @@ FAIL_NTH_VTD(start)
 		  vmm_close(&self->vmm));
 }
 
-/* Pages that are new, pages that go, and a large one of which a part goes */
+#define MANY_IOVA	0x200000000ULL
+
+/* Pages in a row, and others with gaps between them */
+static void vtd_map_many(struct vtd *v, u64 table, u64 rw)
+{
+	unsigned int i;
+
+	for (i = 0; i < 16; i++)
+		vtd_map(v, table, MANY_IOVA + i * PAGE, DATA_GPA + i * PAGE, 12,
+			rw);
+	for (i = 0; i < 16; i++)
+		vtd_map(v, table, MANY_IOVA + (64 + 2 * i) * PAGE,
+			DATA_GPA + i * PAGE, 12, rw);
+}
+
+static void vtd_unmap_many(struct vtd *v, u64 table, unsigned int n,
+			   unsigned int step)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i += step)
+		vtd_unmap(v, table, MANY_IOVA + i * PAGE, 12);
+}
+
+/* Pages come, and some of those in a row go */
 FAIL_NTH_VTD(invalidate)
 {
-	const u64 big = 0x200000000ULL;
 	struct vtd *v = &self->v;
-	u64 rw = vtd_rw(variant->mode);
-	unsigned int i;
 
 	ASSERT_UP(&self->vmm, VMM_BUS_MASTER);
 	memset(vmm_ptr(&self->vmm, DATA_GPA), 1, 4 * MiB);
 	vtd_tables(&self->vmm, v, variant->mode, &self->table);
 	ASSERT_EQ(0, vtd_start(v));
 	SWEEP_VTD(self, variant->mode,
-		  for (i = 0; i < 16; i++)
-			vtd_map(v, self->table, big + i * PAGE,
-				DATA_GPA + i * PAGE, 12, rw);
-		  for (i = 0; i < 16; i++)
-			vtd_map(v, self->table, big + (64 + 2 * i) * PAGE,
-				DATA_GPA + i * PAGE, 12, rw),
+		  vtd_map_many(v, self->table, vtd_rw(variant->mode)),
 		  vtd_flush_all(v);
-		  for (i = 0; i < 16; i += 3)
-			vtd_unmap(v, self->table, big + i * PAGE, 12);
+		  vtd_unmap_many(v, self->table, 16, 3);
 		  vtd_flush_all(v),
-		  for (i = 0; i < 128; i++)
-			vtd_unmap(v, self->table, big + i * PAGE, 12);
+		  vtd_unmap_many(v, self->table, 128, 1);
 		  EXPECT_EQ(0, vtd_flush_all(v));
 		  EXPECT_EQ(1, mdev_counter(&self->host.mdev, "mappings")));
 }
