@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Faults of the VT-d model: the fault records (7.2.1), and when the messages of
- * the fault event and of the invalidation event are to be sent (7.3, 6.5.2.8).
+ * the fault event and of the invalidation event are to be sent (7.3, 6.5.2.10).
  */
 #include <linux/bitfield.h>
 #include <kunit/visibility.h>
@@ -10,7 +10,7 @@
 
 /*
  * An event happened whose status was not pending: its message is sent now, or
- * is pending while masked (11.4.7.2, 11.4.9.6).
+ * is pending while masked (11.4.7.2, 11.4.9.5).
  */
 static u32 event(struct vtd_regs *r, u32 ectl, u32 event)
 {
@@ -60,7 +60,7 @@ static bool any_pending(const struct vtd_regs *r)
  * @r: registers
  *
  * PPF follows the records (11.4.7.1), and a message is no longer pending when
- * all that it would tell of is gone (11.4.7.2, 11.4.9.6).
+ * all that it would tell of is gone (11.4.7.2, 11.4.9.5).
  */
 void vtd_status_cleared(struct vtd_regs *r)
 {
@@ -139,7 +139,7 @@ bool vtd_fault_record(struct vtd_regs *r, const struct vtd_fault_info *f,
 EXPORT_SYMBOL_IF_KUNIT(vtd_fault_record);
 
 /**
- * vtd_queue_error() - the invalidation queue stops (6.5.2.9)
+ * vtd_queue_error() - the invalidation queue stops (6.5.2.11)
  * @r: registers
  * @why: for IQERCD
  *
@@ -153,7 +153,7 @@ u32 vtd_queue_error(struct vtd_regs *r, enum vtd_iqei why)
 EXPORT_SYMBOL_IF_KUNIT(vtd_queue_error);
 
 /**
- * vtd_wait_complete() - a wait descriptor with IF is complete (6.5.2.8)
+ * vtd_wait_complete() - a wait descriptor with IF is complete (6.5.2.9)
  * @r: registers
  *
  * Return: what is to be sent now, of VTD_*_EVENT.

@@ -73,11 +73,6 @@ struct sink {
 	unsigned int max;
 };
 
-static bool scalable(const struct vtd_view *view)
-{
-	return FIELD_GET(VTD_RTADDR_TTM, view->rtaddr) == VTD_TTM_SCALABLE;
-}
-
 static unsigned int level_shift(unsigned int level)
 {
 	return VTD_PAGE_SHIFT + VTD_LEVEL_BITS * (level - 1);
@@ -338,7 +333,7 @@ static bool emit_pages(struct vtd_walk *w, struct sink *sink, u64 last, u64 gpa,
 	}
 	if (gpa >= VTD_INTERRUPT_FIRST && gpa <= VTD_INTERRUPT_LAST) {
 		if (!emit(w, sink, min(last, first + (VTD_INTERRUPT_LAST - gpa)),
-			  0, 0, scalable(w->view) ? VTD_FAULT_INTERRUPT :
+			  0, 0, vtd_scalable(w->view) ? VTD_FAULT_INTERRUPT :
 						    VTD_FAULT_L_INTERRUPT))
 			return false;
 		if (end <= VTD_INTERRUPT_LAST)
@@ -732,7 +727,7 @@ static void second_stage_init(struct vtd_walk *w, const struct vtd_key *key,
 	u64 page_rsvd = haw_rsvd | VTD_SS_IW;
 	unsigned int level, bits;
 
-	s->faults = scalable(w->view) ? &second_stage_faults :
+	s->faults = vtd_scalable(w->view) ? &second_stage_faults :
 					&legacy_stage_faults;
 	s->root = key->ssptptr;
 	s->slot = VTD_SLOT_SS;
@@ -844,7 +839,7 @@ EXPORT_SYMBOL_IF_KUNIT(vtd_walk_start);
 static enum vtd_fault address_fault(const struct vtd_view *view,
 				    const struct vtd_context *ctx, u64 addr)
 {
-	bool sm = scalable(view);
+	bool sm = vtd_scalable(view);
 
 	/* No interrupt, then it is an illegal request (3.15). */
 	if (addr >= VTD_INTERRUPT_FIRST && addr <= VTD_INTERRUPT_LAST)
@@ -866,8 +861,8 @@ static enum vtd_fault address_fault(const struct vtd_view *view,
 static enum vtd_fault permission_fault(const struct vtd_view *view, u8 lacking)
 {
 	if (lacking & KVIOMMU_WRITE)
-		return scalable(view) ? VTD_FAULT_WRITE : VTD_FAULT_L_WRITE;
-	return scalable(view) ? VTD_FAULT_READ : VTD_FAULT_L_READ;
+		return vtd_scalable(view) ? VTD_FAULT_WRITE : VTD_FAULT_L_WRITE;
+	return vtd_scalable(view) ? VTD_FAULT_READ : VTD_FAULT_L_READ;
 }
 
 /**

@@ -143,7 +143,7 @@ static u32 wrote(struct vtd_regs *r, u32 offset, u32 old, u32 new)
 		return vtd_event_unmasked(r, VTD_IECTL, VTD_INV_EVENT);
 	case VTD_FSTS:
 		vtd_status_cleared(r);
-		/* 6.5.2.9: then the queue goes on */
+		/* 6.5.2.11: then the queue goes on */
 		return old & ~new & VTD_FSTS_QUEUE_ERRORS ? VTD_WROTE_QUEUE : 0;
 	case VTD_ICS:
 		vtd_status_cleared(r);
@@ -166,7 +166,7 @@ static u32 write_word(struct vtd_regs *r, u32 offset, u32 val)
 	}
 	if (!w.rw && !w.w1c)
 		return 0;
-	/* Software must wait for the end of a command (11.4.6.1, 11.4.8.1). */
+	/* Software must wait for the end of a command (11.4.6.1, 11.4.6.3). */
 	if ((offset - VTD_CCMD < 8 &&
 	     vtd_get64(r, VTD_CCMD) & VTD_CCMD_ICC) ||
 	    (offset - VTD_REG_IVA < 16 &&

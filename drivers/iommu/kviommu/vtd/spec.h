@@ -2,7 +2,7 @@
 /*
  * Names of the Intel VT-d specification: registers (chapter 11), invalidation
  * descriptors (6.5.2), translation structures (chapter 9), fault reasons
- * (7.1.3). Sections, here and elsewhere, are numbered as in revision 5.1.
+ * (7.1.3). Sections, here and elsewhere, are numbered as in revision 5.10.
  * Everything in memory is little-endian.
  */
 #ifndef KVIOMMU_VTD_SPEC_H
@@ -31,12 +31,6 @@
 #define VTD_FEDATA		0x3c
 #define VTD_FEADDR		0x40
 #define VTD_FEUADDR		0x44
-#define VTD_AFLOG		0x58
-#define VTD_PMEN		0x64
-#define VTD_PLMBASE		0x68
-#define VTD_PLMLIMIT		0x6c
-#define VTD_PHMBASE		0x70
-#define VTD_PHMLIMIT		0x78
 #define VTD_IQH			0x80
 #define VTD_IQT			0x88
 #define VTD_IQA			0x90
@@ -56,10 +50,7 @@
 /* ---- registers: fields ---- */
 
 #define VTD_CAP_ND		GENMASK_ULL(2, 0)	/* 4 + 2 * ND bits */
-#define VTD_CAP_AFL		BIT_ULL(3)
 #define VTD_CAP_RWBF		BIT_ULL(4)
-#define VTD_CAP_PLMR		BIT_ULL(5)
-#define VTD_CAP_PHMR		BIT_ULL(6)
 #define VTD_CAP_CM		BIT_ULL(7)
 #define VTD_CAP_SAGAW		GENMASK_ULL(12, 8)	/* by VTD_AW_* */
 #define VTD_CAP_MGAW		GENMASK_ULL(21, 16)	/* width - 1 */
@@ -73,10 +64,7 @@
 #define VTD_CAP_DWD		BIT_ULL(54)
 #define VTD_CAP_DRD		BIT_ULL(55)
 #define VTD_CAP_FS1GP		BIT_ULL(56)
-#define VTD_CAP_PI		BIT_ULL(59)
 #define VTD_CAP_FS5LP		BIT_ULL(60)
-#define VTD_CAP_ECMDS		BIT_ULL(61)
-#define VTD_CAP_ESIRTPS		BIT_ULL(62)
 #define VTD_CAP_ESRTPS		BIT_ULL(63)
 
 #define VTD_ECAP_C		BIT_ULL(0)
@@ -87,25 +75,18 @@
 #define VTD_ECAP_PT		BIT_ULL(6)
 #define VTD_ECAP_SC		BIT_ULL(7)
 #define VTD_ECAP_IRO		GENMASK_ULL(17, 8)	/* in 16 bytes */
-#define VTD_ECAP_MHMV		GENMASK_ULL(23, 20)
 #define VTD_ECAP_MTS		BIT_ULL(25)
 #define VTD_ECAP_NEST		BIT_ULL(26)
 #define VTD_ECAP_PRS		BIT_ULL(29)
 #define VTD_ECAP_SRS		BIT_ULL(31)
-#define VTD_ECAP_NWFS		BIT_ULL(33)
 #define VTD_ECAP_EAFS		BIT_ULL(34)
-#define VTD_ECAP_PSS		GENMASK_ULL(39, 35)	/* bits of a PASID - 1 */
 #define VTD_ECAP_PASID		BIT_ULL(40)
-#define VTD_ECAP_DIT		BIT_ULL(41)
-#define VTD_ECAP_PDS		BIT_ULL(42)
 #define VTD_ECAP_SMTS		BIT_ULL(43)
-#define VTD_ECAP_VCS		BIT_ULL(44)
 #define VTD_ECAP_SSADS		BIT_ULL(45)
 #define VTD_ECAP_SSTS		BIT_ULL(46)
 #define VTD_ECAP_FSTS		BIT_ULL(47)
 #define VTD_ECAP_SMPWCS		BIT_ULL(48)
 #define VTD_ECAP_RPS		BIT_ULL(49)
-#define VTD_ECAP_PMS		BIT_ULL(51)
 #define VTD_ECAP_ADMS		BIT_ULL(52)
 #define VTD_ECAP_RPRIVS		BIT_ULL(53)
 
@@ -153,8 +134,6 @@
 
 #define VTD_FSTS_PFO		BIT(0)
 #define VTD_FSTS_PPF		BIT(1)
-#define VTD_FSTS_AFO		BIT(2)
-#define VTD_FSTS_APF		BIT(3)
 #define VTD_FSTS_IQE		BIT(4)
 #define VTD_FSTS_ICE		BIT(5)
 #define VTD_FSTS_ITE		BIT(6)
@@ -166,18 +145,12 @@
 
 #define VTD_ICS_IWC		BIT(0)
 
-#define VTD_PMEN_EPM		BIT(31)
-#define VTD_PMEN_PRS		BIT(0)
-
-#define VTD_IQH_QH		GENMASK_ULL(18, 4)
 #define VTD_IQT_QT		GENMASK_ULL(18, 4)
 #define VTD_IQA_QS		GENMASK_ULL(2, 0)	/* 2^QS pages */
 #define VTD_IQA_DW		BIT_ULL(11)		/* 256-bit descriptors */
 #define VTD_IQA_IQA		GENMASK_ULL(63, 12)
 
 #define VTD_IQERCD_IQEI		GENMASK_ULL(3, 0)
-#define VTD_IQERCD_ITESID	GENMASK_ULL(47, 32)
-#define VTD_IQERCD_ICESID	GENMASK_ULL(63, 48)
 
 enum vtd_iqei {
 	VTD_IQEI_NONE		= 0,
@@ -197,13 +170,7 @@ enum vtd_iqei {
 /* A fault record's low and high half (11.4.7.6) */
 #define VTD_FRCD_LO_FI		GENMASK_ULL(63, 12)
 #define VTD_FRCD_HI_SID		GENMASK_ULL(15, 0)
-#define VTD_FRCD_HI_T2		BIT_ULL(28)
-#define VTD_FRCD_HI_PRIV	BIT_ULL(29)
-#define VTD_FRCD_HI_EXE		BIT_ULL(30)
-#define VTD_FRCD_HI_PP		BIT_ULL(31)
 #define VTD_FRCD_HI_FR		GENMASK_ULL(39, 32)
-#define VTD_FRCD_HI_PV		GENMASK_ULL(59, 40)
-#define VTD_FRCD_HI_AT		GENMASK_ULL(61, 60)
 #define VTD_FRCD_HI_T1		BIT_ULL(62)		/* read, with T2 clear */
 #define VTD_FRCD_HI_F		BIT_ULL(63)
 
@@ -239,10 +206,8 @@ enum vtd_desc_type {
 #define VTD_IOTLB1_IH		VTD_IVA_IH
 #define VTD_IOTLB1_ADDR		VTD_IVA_ADDR
 
-#define VTD_DEVTLB0_PFSID_LO	GENMASK_ULL(15, 12)
 #define VTD_DEVTLB0_MIP		GENMASK_ULL(20, 16)
 #define VTD_DEVTLB0_SID		GENMASK_ULL(47, 32)
-#define VTD_DEVTLB0_PFSID_HI	GENMASK_ULL(63, 52)
 #define VTD_DEVTLB1_S		BIT_ULL(0)
 #define VTD_DEVTLB1_ADDR	GENMASK_ULL(63, 12)
 
@@ -253,7 +218,6 @@ enum vtd_desc_type {
 #define VTD_WAIT0_IF		BIT_ULL(4)
 #define VTD_WAIT0_SW		BIT_ULL(5)
 #define VTD_WAIT0_FN		BIT_ULL(6)
-#define VTD_WAIT0_PD		BIT_ULL(7)
 #define VTD_WAIT0_DATA		GENMASK_ULL(63, 32)
 #define VTD_WAIT1_ADDR		GENMASK_ULL(63, 2)
 
@@ -261,20 +225,15 @@ enum vtd_desc_type {
 #define VTD_PIOTLB0_DID		GENMASK_ULL(31, 16)
 #define VTD_PIOTLB0_PASID	GENMASK_ULL(51, 32)
 #define VTD_PIOTLB_G_PASID	2
-#define VTD_PIOTLB_G_PAGE	3
 
 #define VTD_PC0_G		GENMASK_ULL(5, 4)
 #define VTD_PC0_DID		GENMASK_ULL(31, 16)
 #define VTD_PC0_PASID		GENMASK_ULL(51, 32)
-#define VTD_PC_G_DOMAIN		0
-#define VTD_PC_G_PASID		1
 #define VTD_PC_G_GLOBAL		3
 
 #define VTD_PDEVTLB0_MIP	GENMASK_ULL(8, 4)
-#define VTD_PDEVTLB0_PFSID_LO	GENMASK_ULL(15, 12)
 #define VTD_PDEVTLB0_SID	GENMASK_ULL(31, 16)
 #define VTD_PDEVTLB0_PASID	GENMASK_ULL(51, 32)
-#define VTD_PDEVTLB0_PFSID_HI	GENMASK_ULL(63, 52)
 #define VTD_PDEVTLB1_G		BIT_ULL(0)
 #define VTD_PDEVTLB1_S		BIT_ULL(11)
 #define VTD_PDEVTLB1_ADDR	GENMASK_ULL(63, 12)
@@ -341,9 +300,6 @@ enum vtd_desc_type {
 #define VTD_PASID1_PGSNP	BIT_ULL(24)
 #define VTD_PASID1_CD		BIT_ULL(25)
 #define VTD_PASID1_EMTE		BIT_ULL(26)
-#define VTD_PASID1_EMT		GENMASK_ULL(29, 27)
-#define VTD_PASID1_PWT		BIT_ULL(30)
-#define VTD_PASID1_PCD		BIT_ULL(31)
 #define VTD_PASID1_PAT		GENMASK_ULL(63, 32)
 #define VTD_PASID2_SRE		BIT_ULL(0)
 #define VTD_PASID2_FSPM		GENMASK_ULL(3, 2)

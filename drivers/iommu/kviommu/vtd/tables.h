@@ -11,6 +11,7 @@
 #ifndef KVIOMMU_VTD_TABLES_H
 #define KVIOMMU_VTD_TABLES_H
 
+#include <linux/bitfield.h>
 #include <linux/types.h>
 
 #include "kviommu_private.h"
@@ -239,6 +240,11 @@ struct vtd_walk {
 
 /* What reading a table counts for, in entries looked at */
 #define VTD_TABLE_COST	64
+
+static inline bool vtd_scalable(const struct vtd_view *view)
+{
+	return FIELD_GET(VTD_RTADDR_TTM, view->rtaddr) == VTD_TTM_SCALABLE;
+}
 
 /* Does hardware mark entries as used for what has this key */
 static inline bool vtd_key_marks(const struct vtd_key *key)

@@ -433,7 +433,7 @@ static void ccmd_done(struct kviommu_vtd *vt, u8 gran)
 	vt->ccmd = false;
 }
 
-/* 11.4.8.1 */
+/* 11.4.6.3 */
 static void iotlb_done(struct kviommu_vtd *vt, u8 gran)
 {
 	u64 val = vtd_get64(&vt->regs, VTD_REG_IOTLB);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The VT-d model: an emulated remapping unit (Intel VT-d specification, 4.x).
+ * The VT-d model: an emulated remapping unit (Intel VT-d specification, revision 5.10).
  *
  * Of all that its guest can ask for, most comes down to two marks: an endpoint
  * is to be looked up in the guest's tables again, and a range of a guest domain
@@ -50,6 +50,8 @@ enum {
 
 /**
  * struct vtd_guest_reader - struct vtd_reader of the guest's memory
+ * @reader: what walks use
+ * @gmem: guest memory
  * @copies: a page for each slot, where it can't be read in place
  * @copied: it was not
  * @marked: some entry of a table of level 1 was marked as used
@@ -114,6 +116,7 @@ struct vtd_range {
  * @sibling: next one with the same domain id, or NULL
  * @key: what it is, together with @did; but for what is marked in its tables,
  *	 which can change
+ * @did: domain id
  * @epoch: kviommu_vtd::epoch when all of it was marked last for that
  * @users: endpoints that are in it, or wait for it
  * @waiting: those that wait for it
@@ -136,6 +139,7 @@ struct vtd_range {
  * @retry_at: when to try again, jiffies
  * @retry_wait: how long that is from the last time on, jiffies
  * @seen: parts that need not be looked at while their tables are the same
+ * @shadow: what is mapped of it
  */
 struct vtd_domain {
 	struct list_head node;
@@ -170,6 +174,7 @@ struct vtd_domain {
 
 /**
  * struct vtd_endpoint - what the model knows of an endpoint
+ * @ep: endpoint
  * @domain: guest domain that it is in, or NULL
  * @next: guest domain that it moves to when that is in sync, or NULL
  * @state: without @domain: BLOCKED or BYPASS
@@ -230,6 +235,7 @@ struct vtd_inv {
  * @fetched: @inv is the one at @head
  * @away: guest memory that is needed for it was not there when it was tried
  * @give_up: until when to wait for that, jiffies
+ * @inv: descriptor
  */
 struct vtd_queue {
 	u64 base;
@@ -264,12 +270,19 @@ struct vtd_counters {
 
 /**
  * struct kviommu_vtd - state of the model; protected by kviommu::lock
+ * @v: vIOMMU
+ * @regs: registers
  * @view: registers that translation depends on, as they are in effect
- * @walk: a walk, which is large, and @runs that it gives
+ * @reader: of guest memory, for walks
+ * @walk: a walk, which is large
+ * @runs: what it gives
  * @walked: domain that this is for
  * @key: of what is known of tables
- * @new: the last @nr_new tables that were walked all over
+ * @new: the last tables that were walked all over
+ * @nr_new: how many
+ * @queue: invalidation queue
  * @domains: all guest domains
+ * @nr_domains: how many
  * @dirty: those of them with a range to be synced
  * @by_did: domain id -> the first guest domain that has it
  * @nr_endpoints: endpoints that are there
@@ -278,10 +291,13 @@ struct vtd_counters {
  * @epoch: how often all tables were to be looked at again
  * @credits: what may still be done now
  * @gsts: bits of GSTS to be set when all that was asked for is done
- * @ccmd: CCMD is complete then, and @iotlb: IOTLB is, and @wbf: GCMD.WBF
+ * @ccmd: CCMD is complete then
+ * @iotlb: IOTLB is
+ * @wbf: GCMD.WBF is
  * @stale: translation was turned off, and endpoints that are not quiet have
  *	   kept what they were translated with
  * @check_dids: domain ids may have got more than one table
+ * @count: counters
  */
 struct kviommu_vtd {
 	struct kviommu *v;
@@ -317,11 +333,6 @@ static inline struct vtd_endpoint *
 vtd_endpoint(const struct kviommu_endpoint *ep)
 {
 	return ep->model_priv;
-}
-
-static inline bool vtd_scalable(const struct vtd_view *view)
-{
-	return FIELD_GET(VTD_RTADDR_TTM, view->rtaddr) == VTD_TTM_SCALABLE;
 }
 
 /* reader.c */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A guest's driver for a VT-d unit, by the specification (revision 4.x): registers
+ * A guest's driver for a VT-d unit, by the specification (revision 5.10): registers
  * through BAR 0, tables and the invalidation queue in guest memory.
  */
 #ifndef KVIOMMU_TEST_VTD_H
