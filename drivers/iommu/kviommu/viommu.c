@@ -4,6 +4,7 @@
  * opened by a VMM, given guest memory, and closed again in whatever order the
  * VMM, or its death, brings.
  */
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include <trace/events/kviommu.h>
@@ -429,7 +430,8 @@ void kviommu_work_all(struct kviommu *v)
 		if (!kviommu_work_locked(v, WORK_ALL_BATCH, &done))
 			return;
 		cond_resched();
-	} while (done > before && done < WORK_ALL_MAX);
+	} while (done > before && done < WORK_ALL_MAX &&
+		 !fatal_signal_pending(current));
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_work_all);
 

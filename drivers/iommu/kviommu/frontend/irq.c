@@ -6,6 +6,7 @@
  * ioctl, or with an eventfd that KVM signals when the guest ends its interrupt.
  */
 #include <linux/eventfd.h>
+#include <linux/pci.h>
 #include <linux/vfio.h>
 
 #include "kviommu_private.h"
@@ -23,7 +24,7 @@ int kviommu_irq_info(const struct kviommu *v, struct vfio_irq_info *info)
 	case VFIO_PCI_INTX_IRQ_INDEX:
 		info->flags = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE |
 			      VFIO_IRQ_INFO_AUTOMASKED;
-		info->count = 1;
+		info->count = !!v->config.space[PCI_INTERRUPT_PIN];
 		return 0;
 	case VFIO_PCI_MSI_IRQ_INDEX:
 		info->flags = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE;

@@ -7,6 +7,7 @@
 #include <linux/device.h>
 #include <linux/iommufd.h>
 #include <linux/mdev.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <linux/vfio.h>
@@ -107,7 +108,9 @@ static ssize_t region_rw(struct kviommu *v, char __user *ubuf, size_t count,
 			return -EFAULT;
 		offset += len;
 		done += len;
-		/* A region can be large. */
+		/* A region can be large, and what a register does, too. */
+		if (fatal_signal_pending(current))
+			break;
 		cond_resched();
 	}
 	*ppos += done;

@@ -567,7 +567,7 @@ static void vtd_read(struct kviommu *v, u32 offset, void *buf, size_t len)
 	__le64 val;
 
 	/* Software looks again and again whether it is done. */
-	if (unlikely(v->worker.dead))
+	if (unlikely(v->worker.dead) && offset < VTD_REGS_SIZE)
 		kviommu_work_all(v);
 	val = cpu_to_le64(vtd_regs_read(&priv(v)->regs, offset, len));
 	memcpy(buf, &val, len);
