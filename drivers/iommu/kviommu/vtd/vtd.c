@@ -22,7 +22,10 @@
 
 #include "vtd.h"
 
-/* virtio's vendor id has some device ids that anybody may use. */
+/*
+ * virtio's vendor id has some device ids for experiments. Nothing in a guest binds
+ * to it: guests know the unit by the DMAR table.
+ */
 #define VTD_PCI_DEVICE		0x10f1
 #define VTD_PCI_CLASS		0x060000	/* host bridge */
 
