@@ -63,11 +63,6 @@ static void range_add(struct vtd_range *r, u64 first, u64 last)
 	r->last = max(r->last, last);
 }
 
-static bool range_none(const struct vtd_range *r)
-{
-	return r->first > r->last;
-}
-
 /* ---- marks ---- */
 
 static bool is_dirty(const struct vtd_domain *d)
@@ -402,7 +397,7 @@ static void check_out(struct kviommu_vtd *vt, struct vtd_domain *d)
 		return;
 	}
 	d->out = d->out_now;
-	if (!range_none(&d->out)) {
+	if (!vtd_range_none(&d->out)) {
 		retry_later(vt, d);
 		return;
 	}
@@ -435,7 +430,7 @@ bool vtd_retry(struct kviommu *v, bool now)
 		kviommu_worker_wake(v);
 	}
 	list_for_each_entry(d, &vt->domains, node) {
-		if (d->failed ? !d->asked && !now : range_none(&d->out))
+		if (d->failed ? !d->asked && !now : vtd_range_none(&d->out))
 			continue;
 		waits = true;
 		if (is_dirty(d) || (!now && time_before(jiffies, d->retry_at)))

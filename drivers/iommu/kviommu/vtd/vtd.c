@@ -761,7 +761,9 @@ static void vtd_show_domains(struct kviommu *v, struct seq_file *s)
 		if (d->key.ss_levels)
 			seq_printf(s, " second 0x%llx levels %u",
 				   d->key.ssptptr, d->key.ss_levels);
-		seq_printf(s, "%s\n", d->failed ? " failed" : "");
+		seq_printf(s, "%s\n", d->failed ? " failed" :
+				      vtd_range_none(&d->out) ? "" :
+								" incomplete");
 	}
 }
 

@@ -109,6 +109,11 @@ struct vtd_range {
 
 #define VTD_RANGE_NONE	((struct vtd_range){ .first = U64_MAX })
 
+static inline bool vtd_range_none(const struct vtd_range *r)
+{
+	return r->first > r->last;
+}
+
 /**
  * struct vtd_domain - a guest domain: what endpoints are translated with
  * @node: in kviommu_vtd::domains

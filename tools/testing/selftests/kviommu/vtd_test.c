@@ -719,6 +719,7 @@ TEST_F(vtd, quota)
 	enum vtd_mode mode = variant->mode;
 	struct vtd *v = &self->v;
 	struct vtd_fault fault;
+	char text[1024];
 	unsigned int i;
 
 	vmm_close(&self->vmm);
@@ -736,6 +737,9 @@ TEST_F(vtd, quota)
 	EXPECT_EQ(1, vtd_next_fault(v, &fault));
 	EXPECT_EQ(100, mdev_counter(&self->host.mdev, "mappings"));
 	EXPECT_LE(102, mdev_counter(&self->host.mdev, "refused"));
+	ASSERT_LE(0, mdev_debugfs(&self->host.mdev, "domains", text,
+				  sizeof(text)));
+	EXPECT_NE(NULL, strstr(text, "incomplete"));
 	EXPECT_WRITES(0, &self->vmm, 0, BIG_IOVA + 398 * PAGE,
 		      BIG_GPA + 199 * PAGE);
 	/* It comes by itself when there is room. */
