@@ -190,7 +190,7 @@ void vtd_recheck_all(struct kviommu_vtd *vt)
  * What is marked in tables changes nothing in where they lead. A guest turns that
  * on and off while a device works (9.6, SSADE), which must not notice.
  */
-#define KEY_MARKS	(VTD_KEY_EAFE | VTD_KEY_SSADE)
+#define KEY_MARKS	(VTD_KEY_EAFE | VTD_KEY_SSADE | VTD_KEY_PWSNP)
 
 static bool key_same(const struct vtd_key *a, const struct vtd_key *b)
 {
