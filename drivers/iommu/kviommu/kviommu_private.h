@@ -333,6 +333,8 @@ struct kviommu_run {
  * @shadow: what is changed
  * @geo: addresses that devices must not have mapped
  * @max_pieces: quota on kviommu_shadow::pieces
+ * @max_cut: quota on them for what is left of an extent of which some is unmapped,
+ *	     if that is more: a part that shrank takes away nothing that is mapped
  * @next: all below this and in the range is as the tables say
  * @budget: what may still be done, in parts of 2 MiB that are mapped or
  *	    unmapped
@@ -350,6 +352,7 @@ struct kviommu_sync {
 	struct kviommu_shadow *shadow;
 	const struct kviommu_geometry *geo;
 	u64 max_pieces;
+	u64 max_cut;
 	u64 next;
 	s64 budget;
 	u64 kept;

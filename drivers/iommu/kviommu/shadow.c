@@ -963,7 +963,8 @@ void kviommu_shadow_drop(struct kviommu_shadow *s, u64 first, u64 last,
 
 /*
  * Pieces of a hole of which each page is tried, since it may share a chunk with
- * memory that did not come back; and what that counts as: it is many pins.
+ * memory that did not come back; and what that counts as: it is many pins. The
+ * extents that it makes may be more than the quota by those of one chunk.
  */
 #define REFILL_PAGES	2
 #define REFILL_COST	64
@@ -996,7 +997,7 @@ static bool extent_refill(struct kviommu_shadow *s, struct kviommu_extent *e,
 	}
 	if (extent_pieces(e) > REFILL_PAGES) {
 		rc = extent_fill_parts(s, e, false, budget, at, &some);
-	} else if (pages) {
+	} else if (pages && s->gmem->pieces < s->gmem->max_regions) {
 		*budget -= min(*budget, REFILL_COST);
 		rc = extent_fill_parts(s, e, true, &tries, at, &some);
 	}

@@ -90,7 +90,7 @@ static int clear(struct kviommu_sync *y, u64 last)
 	y->budget -= kviommu_shadow_pieces(y->e->gpa + (first - y->e->iova),
 					   end - first + 1);
 	/* What is cut becomes more. */
-	if (cut && y->shadow->pieces >= y->max_pieces)
+	if (cut && y->shadow->pieces >= max(y->max_pieces, y->max_cut))
 		rc = -EDQUOT;
 	if (!rc) {
 		changing(y, first, end);
@@ -118,6 +118,9 @@ static int map(struct kviommu_sync *y, u64 last, u64 gpa,
 		y->budget -= pieces;
 		rc = kviommu_shadow_set(s, y->next, last, gpa, run->prot,
 					run->order);
+	} else {
+		/* What is small has cost a walk already. */
+		y->budget -= pieces / 8;
 	}
 	if (s->nr_absent != absent)
 		y->budget -= pieces * ABSENT_COST;

@@ -589,6 +589,19 @@ static void sync_quota_holes(struct kunit *test)
 	KUNIT_EXPECT_GT(test, y.nr_refused, 0);
 	/* Without a quota it is all there again, in parts. */
 	KUNIT_ASSERT_TRUE(test, sync(f, 0, PAGES - 1, &plain));
+	/* A domain that may have less now than it has loses what it unmaps. */
+	y.max_pieces = 1;
+	y.max_cut = U64_MAX;
+	for (i = 0; i < PAGES; i++)
+		set_page(f, i, gpa_of(i), 3);
+	KUNIT_ASSERT_TRUE(test, sync(f, 0, PAGES - 1, &plain));
+	set_page(f, 100, 0, 0);
+	kviommu_sync_start(&y, &f->s, &f->geo, iova_of(f, 100));
+	KUNIT_EXPECT_EQ(test, 0, walk(f, &y, 100, 100, true));
+	kviommu_shadow_flush(&f->s);
+	KUNIT_EXPECT_NULL(test, mock_pte(d, iova_of(f, 100)));
+	KUNIT_EXPECT_NOT_NULL(test, mock_pte(d, iova_of(f, 99)));
+	KUNIT_EXPECT_NOT_NULL(test, mock_pte(d, iova_of(f, 101)));
 }
 
 /* A host that fails leaves a shadow that the next sync can bring in line. */

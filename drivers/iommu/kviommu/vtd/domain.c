@@ -436,7 +436,10 @@ bool vtd_retry(struct kviommu *v, bool now)
 		if (is_dirty(d) || (!now && time_before(jiffies, d->retry_at)))
 			continue;
 		d->retry_at = jiffies;
-		vtd_mark(vt, d, d->out.first, d->out.last);
+		if (d->failed)
+			vtd_mark(vt, d, 0, U64_MAX);
+		else
+			vtd_mark(vt, d, d->out.first, d->out.last);
 		kviommu_worker_wake(v);
 	}
 	return waits;
@@ -842,10 +845,11 @@ static u64 most_entries(const struct kviommu_vtd *vt,
 /* Do some of what is marked of a domain. -EINTR: the VMM is being killed. */
 static int domain_sync(struct kviommu_vtd *vt, struct vtd_domain *d)
 {
-	u64 share = share_of(vt, d), others = vt->v->gmem.pieces - d->shadow.pieces;
+	u64 share = share_of(vt, d), max = vt->v->max_mappings;
+	u64 others = min(vt->v->gmem.pieces - d->shadow.pieces, max);
 	struct kviommu_sync y = {
-		.max_pieces = min(share, vt->v->max_mappings -
-				  min_t(u64, others, vt->v->max_mappings)),
+		.max_pieces = min(share, max - others),
+		.max_cut = max - others,
 		.changing = changing,
 		.refused = refused,
 	};
