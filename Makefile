@@ -23,6 +23,11 @@ kernel-has-options:
 modules modules_install: kernel-has-options
 	$(MAKE) -C "$(KDIR)" M="$(CURDIR)" $@
 
+# kviommu(8); PREFIX and DESTDIR say where install-tools puts it
+tools install-tools: target = $(if $(filter install-%,$@),install,all)
+tools install-tools:
+	$(MAKE) -C tools/kviommu OUTPUT="$(CURDIR)/build/kviommu" $(target)
+
 # For kunit: a folder of images of IOMMU tables, instead of the project's own
 export IMAGES
 
@@ -53,6 +58,8 @@ clean:
 help:
 	@echo 'modules          build kviommu.ko and kviommu_vfio_pci.ko for KDIR (default)'
 	@echo 'modules_install  install them there'
+	@echo 'tools            build kviommu(8); it needs libjson-c-dev'
+	@echo 'install-tools    install it, below PREFIX=/usr/local'
 	@echo 'demo             a guest uses its NVMe disk through kviommu, in a VM;'
 	@echo '                 MODEL=vtd: the VT-d model (MODEL=virtio)'
 	@echo 'check            every test on Linux 7.2 and 6.12, in VMs'
@@ -68,5 +75,5 @@ help:
 	@echo 'KDIR=$(KDIR)'
 	@echo 'The VM needs no more than root on Debian 12 or 13, and its archive.'
 
-.PHONY: all kernel-has-options modules modules_install check kunit kselftest e2e \
+.PHONY: all kernel-has-options modules modules_install tools install-tools check kunit kselftest e2e \
 	demo bench style vm clean help

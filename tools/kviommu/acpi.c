@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * acpi: the firmware tables that tell a guest where its vIOMMUs are and which
+ * devices are behind them, for QEMU's -acpitable file=.
+ *
+ * VIOT: ACPI 6.4, 5.2.33. DMAR: VT-d, section 8. IORT: Arm DEN0049D.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kviommu.h"
+
+enum table { VIOT, DMAR, IORT };
+
+/* What is behind an IOMMU: a range of devices, or the path of a scope of a DMAR */
+struct item {
+	uint32_t first, last;
+	const char *path;
+	size_t node;			/* of an IORT */
+};
+
+struct unit {
+	uint32_t slot;			/* VIOT: its PCI address */
+	uint64_t base;			/* DMAR, IORT: its registers */
+	struct item *items;
+	size_t n;
+};
+
+/* A table that grows; numbers are little endian. */
+static uint8_t *table;
+static size_t table_len;
+
+static size_t put(uint64_t value, unsigned int bytes)
+{
+	size_t at = table_len;
+
+	while (bytes--) {
+		table = grow(table, table_len, 1);
+		table[table_len++] = value;
+		value >>= 8;
+	}
+	return at;
+}
+
+static void put_text(const char *text)
+{
+	while (*text)
+		put((uint8_t)*text++, 1);
+}
+
+static void put_at(size_t at, uint64_t value, unsigned int bytes)
+{
+	for (; bytes--; value >>= 8)
+		table[at++] = value;
+}
+
+/* The header of every table (ACPI 5.2.6) */
+static void begin(const char *signature, unsigned int revision)
+{
+	table_len = 0;
+	put_text(signature);
+	put(0, 4);
+	put(revision, 1);
+	put(0, 1);
+	put_text("KVIOMUKVIOMMU ");
+	put(1, 4);
+	put_text("KVIO");
+	put(1, 4);
+}
+
+/* The sum of all bytes of a table is 0. */
+static void end(void)
+{
+	uint8_t sum = 0;
+	size_t i;
+
+	put_at(4, table_len, 4);
+	for (i = 0; i < table_len; i++)
+		sum += table[i];
+	table[9] = -sum;
+}
+
+static void viot(const struct unit *units, size_t n)
+{
+	size_t i, j, node, nodes = 0, count;
+
+	begin("VIOT", 0);
+	count = put(0, 2);
+	put(48, 2);
+	put(0, 8);
+	for (i = 0; i < n; i++) {
+		node = table_len;
+		nodes += 1 + units[i].n;
+		/* a virtio-pci IOMMU */
+		put(3, 1);
+		put(0, 1);
+		put(16, 2);
+		put(0, 2);
+		put(units[i].slot, 2);
+		put(0, 8);
+		for (j = 0; j < units[i].n; j++) {
+			/* a range; its endpoint ids begin at the first address */
+			put(1, 1);
+			put(0, 1);
+			put(24, 2);
+			put(units[i].items[j].first, 4);
+			put(0, 4);
+			put(units[i].items[j].first, 2);
+			put(units[i].items[j].last, 2);
+			put(node, 2);
+			put(0, 6);
+		}
+	}
+	put_at(count, nodes, 2);
+	end();
+}
+
+/* bb:dd.f[/dd.f]...[/ *]: a device, one below a port, or all below it (8.3.1) */
+static void scope(const char *text)
+{
+	unsigned int bus, slot, function;
+	size_t at = table_len;
+	const char *p = text;
+	int n = 0;
+
+	if (!strncmp(p, "0000:", 5))
+		p += 5;
+	if (sscanf(p, "%2x:%n", &bus, &n) != 1 || !n)
+		goto bad;
+	p += n;
+	put(1, 1);
+	put(0, 1);
+	put(0, 2);
+	put(0, 1);
+	put(bus, 1);
+	while (1) {
+		if (sscanf(p, "%2x.%1x%n", &slot, &function, &n) != 2 ||
+		    slot > 0x1f || function > 7)
+			goto bad;
+		put(slot, 1);
+		put(function, 1);
+		p += n;
+		if (!strcmp(p, "/*")) {
+			table[at] = 2;
+			p += 2;
+		}
+		if (*p != '/')
+			break;
+		p++;
+	}
+	if (*p)
+		goto bad;
+	put_at(at + 1, table_len - at, 1);
+	return;
+bad:
+	die(USAGE, "'%s' is no device of a DMAR table; these are: 00:05.0, 00:05.0/00.0 (below a port), 00:05.0/* (all below it)",
+	    text);
+}
+
+/*
+ * Explicit scopes, since the VMM's own devices are not behind the unit; flags 0,
+ * no interrupt remapping.
+ */
+static void dmar(const struct unit *units, size_t n, unsigned int width)
+{
+	char name[MAX_BDF];
+	size_t i, j, start;
+
+	begin("DMAR", 1);
+	put(width - 1, 1);
+	put(0, 11);
+	for (i = 0; i < n; i++) {
+		start = put(0, 2);
+		put(0, 2);
+		put(0, 4);
+		put(units[i].base, 8);
+		for (j = 0; j < units[i].n; j++) {
+			if (units[i].items[j].path) {
+				scope(units[i].items[j].path);
+				continue;
+			}
+			bdf_guest_name(units[i].items[j].first, name);
+			scope(name);
+		}
+		put_at(start + 2, table_len - start, 2);
+	}
+	end();
+}
+
+/* Ids keep their numbers; an own one is that of the node's own messages. */
+static void iort_mapping(uint32_t first, uint32_t last, size_t node, bool own)
+{
+	put(first, 4);
+	put(last - first, 4);
+	put(first, 4);
+	put(node, 4);
+	put(own, 4);
+}
+
+static int compare(const void *a, const void *b)
+{
+	return (int)((const struct item *)a)->first - (int)((const struct item *)b)->first;
+}
+
+/*
+ * An ITS, the SMMUs, whose messages go to it, and the root complex. Requests of
+ * devices that are behind no SMMU go to the ITS as well.
+ */
+static void iort(const struct unit *units, size_t n)
+{
+	size_t i, j, nodes = 2 + n, its, rc, mappings = 0, *smmu;
+	uint32_t next = 0;
+	struct item *all = NULL;
+
+	begin("IORT", 0);
+	put(nodes, 4);
+	put(48, 4);
+	put(0, 4);
+
+	its = table_len;
+	put(0, 1);
+	put(24, 2);
+	put(0, 5);
+	put(0, 8);
+	put(1, 4);
+	put(0, 4);
+
+	smmu = calloc(n, sizeof(*smmu));
+	if (!smmu)
+		die(REFUSED, "no memory");
+	for (i = 0; i < n; i++) {
+		smmu[i] = table_len;
+		put(4, 1);
+		put(68 + 2 * 20, 2);
+		put(1, 1);
+		put(0, 4);
+		put(2, 4);
+		put(68, 4);
+		put(units[i].base, 8);
+		/* Table walks are coherent. */
+		put(1, 4);
+		put(0, 4);
+		put(0, 8);
+		put(0, 4);
+		/* No wired interrupts: messages of its own, by the second mapping. */
+		put(0, 8);
+		put(0, 8);
+		put(0, 4);
+		put(1, 4);
+		iort_mapping(0, 0xffff, its, false);
+		iort_mapping(units[i].slot, units[i].slot, its, true);
+	}
+
+	rc = table_len;
+	put(2, 1);
+	put(0, 2);
+	put(1, 1);
+	put(0, 4);
+	put(0, 4);
+	put(36, 4);
+	/* Memory accesses are coherent; no ATS; segment 0; 64-bit addresses. */
+	put(1, 4);
+	put(0, 3);
+	put(3, 1);
+	put(0, 4);
+	put(0, 4);
+	put(64, 1);
+	put(0, 3);
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < units[i].n; j++) {
+			all = grow(all, mappings, sizeof(*all));
+			all[mappings] = units[i].items[j];
+			all[mappings++].node = smmu[i];
+		}
+	}
+	if (mappings)
+		qsort(all, mappings, sizeof(*all), compare);
+	for (i = 0, j = 0; i < mappings; i++, j++) {
+		if (all[i].first < next)
+			die(USAGE, "two ranges overlap; a device is behind one SMMU");
+		if (all[i].first > next) {
+			iort_mapping(next, all[i].first - 1, its, false);
+			j++;
+		}
+		iort_mapping(all[i].first, all[i].last, all[i].node, false);
+		next = all[i].last + 1;
+	}
+	if (next < 0x10000) {
+		iort_mapping(next, 0xffff, its, false);
+		j++;
+	}
+	put_at(rc + 1, table_len - rc, 2);
+	put_at(rc + 8, j, 4);
+	end();
+	free(smmu);
+	free(all);
+}
+
+/* For a guest without ACPI */
+static void device_tree(const struct unit *units, size_t n)
+{
+	size_t i, j;
+
+	for (i = 0; i < n; i++) {
+		unsigned long long base = units[i].base;
+
+		printf("/ {\n\tsmmu%zu: iommu@%llx {\n", i, base);
+		puts("\t\tcompatible = \"arm,smmu-v3\";");
+		printf("\t\treg = <0x%llx 0x%llx 0x0 0x20000>;\n", base >> 32,
+		       base & 0xffffffff);
+		puts("\t\t#iommu-cells = <1>;\n\t\tdma-coherent;\n\t};\n};");
+	}
+	fputs("&pcie {\n\tiommu-map =", stdout);
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < units[i].n; j++)
+			printf("%s <0x%x &smmu%zu 0x%x 0x%x>", i || j ? "," : "",
+			       units[i].items[j].first, i, units[i].items[j].first,
+			       units[i].items[j].last - units[i].items[j].first + 1);
+	}
+	puts(";\n};");
+}
+
+static void add_item(struct unit *u, uint32_t first, uint32_t last, const char *path)
+{
+	if (first > last || last > 0xffff)
+		die(USAGE, "a range goes from a lower address to a higher one, all in segment 0");
+	u->items = grow(u->items, u->n, sizeof(*u->items));
+	u->items[u->n++] = (struct item){ first, last, path, 0 };
+}
+
+/*
+ * Endpoints that are on bus 0, and, with a DMAR, those that `kviommu qemu` puts
+ * behind a port of their own.
+ */
+static void add_viommu(struct unit *u, const struct viommu *v, enum table kind)
+{
+	size_t i;
+
+	for (i = 0; i < v->nr_endpoints; i++) {
+		uint32_t id = v->endpoints[i].id;
+		char *path = NULL;
+
+		if (kind == DMAR && id >> 8)
+			path = format("%s/%02x.%x", guest_port(id), id >> 3 & 0x1f, id & 7);
+		add_item(u, id, id, path);
+	}
+}
+
+static void add_text(struct unit *u, char *text, enum table kind)
+{
+	char *dash = strchr(text, '-');
+	struct viommu v;
+	uint32_t first;
+
+	if (!strchr(text, ':')) {
+		v = viommu_need_active(text);
+		if (!v.nr_endpoints)
+			die(ABSENT, "nothing is assigned to vIOMMU %s; run: kviommu assign %s HOST GUEST",
+			    v.uuid, v.uuid);
+		add_viommu(u, &v, kind);
+		return;
+	}
+	if (kind == DMAR) {
+		add_item(u, 0, 0, text);
+		return;
+	}
+	if (dash)
+		*dash = 0;
+	first = bdf_need(text);
+	add_item(u, first, dash ? bdf_need(dash + 1) : first, NULL);
+}
+
+/* The table for one vIOMMU that runs, at @where (its PCI address, for virtio) */
+uint8_t *acpi_of(const struct viommu *v, const char *where, size_t *len)
+{
+	struct unit u = { .slot = bdf_need(where), .base = VTD_REGISTERS };
+	char *base;
+
+	if (!strcmp(v->model, "virtio")) {
+		add_viommu(&u, v, VIOT);
+		viot(&u, 1);
+	} else if (!strcmp(v->model, "vtd")) {
+		base = setting_get(v, "register_base");
+		if (base && strtoull(base, NULL, 0))
+			u.base = strtoull(base, NULL, 0);
+		free(base);
+		add_viommu(&u, v, DMAR);
+		dmar(&u, 1, HOST_WIDTH);
+	} else {
+		die(REFUSED, "no table is known for the model %s", v->model);
+	}
+	*len = table_len;
+	return table;
+}
+
+int cmd_acpi(int argc, char **argv)
+{
+	static const char synopsis[] =
+		"acpi viot [--output FILE] [--iommu BDF] RANGE|ID... [--iommu BDF RANGE|ID...]...\n"
+		"       kviommu acpi dmar [--output FILE] [--width BITS] [--base ADDRESS] DEVICE|ID...\n"
+		"       kviommu acpi iort [--output FILE] [--dt] --base ADDRESS RANGE|ID...";
+	static const struct option options[] = {
+		{ "iommu", required_argument, NULL, 'i' },
+		{ "base", required_argument, NULL, 'b' },
+		{ "width", required_argument, NULL, 'w' },
+		{ "output", required_argument, NULL, 'o' },
+		{ "dt", no_argument, NULL, 'd' },
+		{ }
+	};
+	const char *output = NULL;
+	struct unit *units = NULL;
+	uint64_t width = HOST_WIDTH;
+	bool dt = false;
+	enum table kind;
+	size_t n = 0, i;
+	FILE *out;
+	int opt;
+
+	if (argc < 2)
+		misused(synopsis);
+	if (!strcmp(argv[1], "viot"))
+		kind = VIOT;
+	else if (!strcmp(argv[1], "dmar"))
+		kind = DMAR;
+	else if (!strcmp(argv[1], "iort"))
+		kind = IORT;
+	else
+		misused(synopsis);
+	argc--;
+	argv++;
+	/* In order: what follows an IOMMU is behind it. */
+	while ((opt = getopt_long(argc, argv, "-i:b:w:o:d", options, NULL)) != -1) {
+		bool where = (opt == 'i' && kind == VIOT) || (opt == 'b' && kind != VIOT);
+
+		if (where || (opt == 1 && !n && kind != IORT)) {
+			units = grow(units, n, sizeof(*units));
+			units[n++] = (struct unit){
+				.slot = bdf_need(opt == 'i' ? optarg : VIRTIO_SLOT),
+				.base = opt == 'b' ? parse_number(optarg, "an address") :
+					VTD_REGISTERS,
+			};
+		}
+		if (opt == 1 && n)
+			add_text(&units[n - 1], optarg, kind);
+		else if (opt == 'w' && kind == DMAR)
+			width = parse_number(optarg, "a width");
+		else if (opt == 'o')
+			output = optarg;
+		else if (opt == 'd' && kind == IORT)
+			dt = true;
+		else if (!where)
+			misused(synopsis);
+	}
+	if (width < 32 || width > 64)
+		die(USAGE, "a host has 32 to 64 bits of addresses, not %llu",
+		    (unsigned long long)width);
+	for (i = 0; i < n; i++) {
+		if (!units[i].n)
+			die(USAGE, "nothing is behind IOMMU %zu of the table; give devices after it",
+			    i + 1);
+	}
+	if (!n)
+		misused(synopsis);
+	if (dt) {
+		device_tree(units, n);
+		return DONE;
+	}
+	switch (kind) {
+	case VIOT:
+		viot(units, n);
+		break;
+	case DMAR:
+		dmar(units, n, width);
+		break;
+	case IORT:
+		iort(units, n);
+		break;
+	}
+	if (!output && isatty(STDOUT_FILENO))
+		die(USAGE, "a table is no text; send it to a file: --output FILE");
+	out = output ? fopen(output, "w") : stdout;
+	if (!out || fwrite(table, 1, table_len, out) != table_len ||
+	    (output ? fclose(out) : fflush(out)))
+		die(REFUSED, "cannot write %s: %s", output ? output : "the table",
+		    strerror(errno));
+	return DONE;
+}
