@@ -78,8 +78,11 @@ static void print_head(const struct viommu *v)
 	const char *state = !v->active ? "not started" : v->open > 0 ? "open" :
 			    v->open ? "active" : "idle";
 
-	printf("%s  %-7s %-12s %s\n", v->uuid, v->model, state, v->startup == UNDEFINED ? "" :
-	       v->startup == AUTO ? "starts at boot" : "defined");
+	printf("%s  %-7s %s", v->uuid, v->model, state);
+	if (v->startup != UNDEFINED)
+		printf("%*s%s", (int)(13 - strlen(state)), "",
+		       v->startup == AUTO ? "starts at boot" : "defined");
+	putchar('\n');
 }
 
 static void print_endpoints(const struct viommu *v)
