@@ -48,6 +48,16 @@ bench style:
 vm:
 	@$(vm)/run --flavour fast --dev edu,nvme --timeout 86400 --shell
 
+package:
+	@tools/testing/packages/build
+
+package-check:
+	@tools/testing/packages/check
+
+htmldocs:
+	@tools/testing/vm/packages need python3-sphinx
+	sphinx-build -q -W --keep-going -n -b html Documentation build/htmldocs
+
 # Made by hand: the kernel's own "clean" wants a kernel that is still there.
 clean:
 	find drivers -name '*.o' -delete -o -name '*.ko' -delete -o -name '*.mod' -delete \
@@ -70,10 +80,13 @@ help:
 	@echo 'bench            what requests cost, in instructions'
 	@echo 'vm               a shell in the VM, with the modules ready'
 	@echo 'style            checkpatch, sparse, cppcheck and shellcheck'
+	@echo 'htmldocs         the documentation, in build/htmldocs'
+	@echo 'package          Debian packages, in build/package'
+	@echo 'package-check    these in clean Debian systems: DKMS, kernels that come and go'
 	@echo 'clean            remove all that was built; the cache of kernels stays'
 	@echo
 	@echo 'KDIR=$(KDIR)'
 	@echo 'The VM needs no more than root on Debian 12 or 13, and its archive.'
 
-.PHONY: all kernel-has-options modules modules_install tools install-tools check kunit kselftest e2e \
-	demo bench style vm clean help
+.PHONY: all kernel-has-options modules modules_install tools install-tools check kunit \
+	kselftest e2e demo bench style vm package package-check htmldocs clean help
