@@ -4,6 +4,6 @@ project = "kviommu"
 copyright = "The kviommu developers"
 extensions = []
 master_doc = "index"
-exclude_patterns = ["ABI"]
+exclude_patterns = ["ABI", "libvirt"]
 highlight_language = "none"
 html_theme = "alabaster"
