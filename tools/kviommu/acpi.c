@@ -374,8 +374,25 @@ static void add_text(struct unit *u, char *text, enum table kind)
 	add_item(u, first, dash ? bdf_need(dash + 1) : first, NULL);
 }
 
-/* The table for one vIOMMU that runs, at @where (its PCI address, for virtio) */
-uint8_t *acpi_of(const struct viommu *v, const char *where, size_t *len)
+/* NULL: to the standard output */
+static void write_table(const char *path)
+{
+	FILE *out = path ? fopen(path, "w") : stdout;
+	bool failed;
+
+	if (!out)
+		die(REFUSED, "cannot write %s: %s; choose another file", path,
+		    strerror(errno));
+	failed = fwrite(table, 1, table_len, out) != table_len || fflush(out);
+	if (path && fclose(out))
+		failed = true;
+	if (failed)
+		die(REFUSED, "cannot write %s: %s", path ? path : "the table",
+		    strerror(errno));
+}
+
+/* Write the table for one vIOMMU that runs, at @where (its PCI address, for virtio). */
+void acpi_write(const struct viommu *v, const char *where, const char *path)
 {
 	struct unit u = { .slot = bdf_need(where), .base = VTD_REGISTERS };
 	char *base;
@@ -393,8 +410,7 @@ uint8_t *acpi_of(const struct viommu *v, const char *where, size_t *len)
 	} else {
 		die(REFUSED, "no table is known for the model %s", v->model);
 	}
-	*len = table_len;
-	return table;
+	write_table(path);
 }
 
 int cmd_acpi(int argc, char **argv)
@@ -417,7 +433,6 @@ int cmd_acpi(int argc, char **argv)
 	bool dt = false;
 	enum table kind;
 	size_t n = 0, i;
-	FILE *out;
 	int opt;
 
 	if (argc < 2)
@@ -482,10 +497,6 @@ int cmd_acpi(int argc, char **argv)
 	}
 	if (!output && isatty(STDOUT_FILENO))
 		die(USAGE, "a table is no text; send it to a file: --output FILE");
-	out = output ? fopen(output, "w") : stdout;
-	if (!out || fwrite(table, 1, table_len, out) != table_len ||
-	    (output ? fclose(out) : fflush(out)))
-		die(REFUSED, "cannot write %s: %s", output ? output : "the table",
-		    strerror(errno));
+	write_table(output);
 	return DONE;
 }

@@ -113,7 +113,7 @@ void definition_add(struct json_object *definition, const char *name,
 #define VTD_REGISTERS	0xf8000000ULL	/* where SeaBIOS puts BAR 0 */
 #define VIRTIO_SLOT	"00:03.0"
 #define HOST_WIDTH	52		/* what the VT-d model wants a DMAR to say */
-uint8_t *acpi_of(const struct viommu *v, const char *where, size_t *len);
+void acpi_write(const struct viommu *v, const char *where, const char *path);
 
 /* qemu.c */
 const char *guest_port(uint32_t id);

@@ -26,17 +26,6 @@ const char *guest_port(uint32_t id)
 	return port;
 }
 
-static void write_table(const struct viommu *v, const char *path, const char *where)
-{
-	size_t len;
-	uint8_t *table = acpi_of(v, where, &len);
-	FILE *file = fopen(path, "w");
-
-	if (!file || fwrite(table, 1, len, file) != len || fclose(file))
-		die(REFUSED, "cannot write the table %s: %s; choose a file with --table",
-		    path, strerror(errno));
-}
-
 static bool taken(const struct viommu *v, uint32_t id)
 {
 	size_t i;
@@ -107,7 +96,7 @@ int cmd_qemu(int argc, char **argv)
 			    strerror(errno));
 		path = format(RUN_DIR "/%s.aml", v.uuid);
 	}
-	write_table(&v, path, where);
+	acpi_write(&v, where, path);
 
 	puts("-object iommufd,id=iommufd0");
 	/* First, so that it is reset last */
