@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * An instance of tracefs for this program alone: what others trace is not touched,
- * and all of it goes at the end, or with SIGINT and SIGTERM.
+ * and all of it goes at the end, whichever signal brings it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,11 +15,11 @@
 #include "kviommu.h"
 #include "tracing.h"
 
+#define TRACING		"/sys/kernel/tracing"
 #define MAX_PROBES	8
 
 volatile sig_atomic_t trace_stopped;
 
-static const char *root = "/sys/kernel/tracing";
 static char *instance, *probes[MAX_PROBES];
 static int nr_probes, pipe_fd = -1;
 
@@ -31,11 +31,9 @@ static void stop(int signal)
 
 static int append(const char *text)
 {
-	char *path = format("%s/kprobe_events", root);
-	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	int fd = open(TRACING "/kprobe_events", O_WRONLY | O_APPEND | O_CLOEXEC);
 	int rc = 0;
 
-	free(path);
 	if (fd < 0)
 		return errno;
 	if (write(fd, text, strlen(text)) < 0)
@@ -64,16 +62,17 @@ void trace_begin(void)
 	struct sigaction act = { .sa_handler = stop };
 	char *path;
 
-	if (!exists("%s/trace_pipe", root))
-		root = "/sys/kernel/debug/tracing";
-	if (!exists("%s/instances", root))
+	if (!exists(TRACING "/instances"))
 		die(ABSENT, "there is no tracefs; be root, and run: mount -t tracefs none /sys/kernel/tracing");
-	instance = format("%s/instances/kviommu-%d", root, getpid());
+	instance = format(TRACING "/instances/kviommu-%d", getpid());
 	if (mkdir(instance, 0700))
 		die(REFUSED, "cannot make %s: %s; be root", instance, strerror(errno));
 	atexit(trace_end);
 	sigaction(SIGINT, &act, NULL);
 	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGHUP, &act, NULL);
+	/* Who reads has seen enough. */
+	sigaction(SIGPIPE, &act, NULL);
 	path = format("%s/trace_pipe", instance);
 	pipe_fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	if (pipe_fd < 0)
@@ -88,7 +87,7 @@ void trace_event(const char *name, const char *uuid)
 	int rc;
 
 	if (!exists("%s/events/kviommu/%s", instance, name))
-		die(USAGE, "there is no event '%s'; see: ls %s/events/kviommu", name, root);
+		die(USAGE, "there is no event '%s'; see: ls " TRACING "/events/kviommu", name);
 	if (uuid && *uuid) {
 		filter = format("dev == \"%s\"", uuid);
 		rc = write_file(filter, "%s/events/kviommu/%s/filter", instance, name);
