@@ -23,11 +23,18 @@ struct item {
 	size_t node;			/* of an IORT */
 };
 
+/* Addresses that a host reserves, the last one included */
+struct region {
+	uint64_t first, last;
+};
+
 struct unit {
 	uint32_t slot;			/* VIOT: its PCI address */
 	uint64_t base;			/* DMAR, IORT: its registers */
 	struct item *items;
 	size_t n;
+	struct region *regions;		/* DMAR */
+	size_t nr_regions;
 };
 
 /* A table that grows; numbers are little endian. */
@@ -161,13 +168,28 @@ bad:
 	    text);
 }
 
+static void scopes(const struct unit *u)
+{
+	char name[MAX_BDF];
+	size_t i;
+
+	for (i = 0; i < u->n; i++) {
+		if (u->items[i].path) {
+			scope(u->items[i].path);
+			continue;
+		}
+		bdf_guest_name(u->items[i].first, name);
+		scope(name);
+	}
+}
+
 /*
  * Explicit scopes, since the VMM's own devices are not behind the unit; flags 0,
- * no interrupt remapping.
+ * no interrupt remapping. All units, then an RMRR (8.4) for each region and all
+ * devices of its unit, so that the guest keeps off it.
  */
 static void dmar(const struct unit *units, size_t n, unsigned int width)
 {
-	char name[MAX_BDF];
 	size_t i, j, start;
 
 	begin("DMAR", 1);
@@ -178,15 +200,18 @@ static void dmar(const struct unit *units, size_t n, unsigned int width)
 		put(0, 2);
 		put(0, 4);
 		put(units[i].base, 8);
-		for (j = 0; j < units[i].n; j++) {
-			if (units[i].items[j].path) {
-				scope(units[i].items[j].path);
-				continue;
-			}
-			bdf_guest_name(units[i].items[j].first, name);
-			scope(name);
-		}
+		scopes(&units[i]);
 		put_at(start + 2, table_len - start, 2);
+	}
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < units[i].nr_regions; j++) {
+			start = put(1, 2);
+			put(0, 6);
+			put(units[i].regions[j].first, 8);
+			put(units[i].regions[j].last, 8);
+			scopes(&units[i]);
+			put_at(start + 2, table_len - start, 2);
+		}
 	}
 	end();
 }
@@ -332,6 +357,46 @@ static void add_item(struct unit *u, uint32_t first, uint32_t last, const char *
 	u->items[u->n++] = (struct item){ first, last, path, 0 };
 }
 
+static void add_region(struct unit *u, uint64_t first, uint64_t last)
+{
+	size_t i;
+
+	for (i = 0; i < u->nr_regions; i++) {
+		if (u->regions[i].first == first && u->regions[i].last == last)
+			return;
+	}
+	u->regions = grow(u->regions, u->nr_regions, sizeof(*u->regions));
+	u->regions[u->nr_regions++] = (struct region){ first, last };
+}
+
+static void add_region_text(struct unit *u, const char *text)
+{
+	unsigned long long first, last;
+	int n = 0;
+
+	if (sscanf(text, "%llx-%llx%n", &first, &last, &n) != 2 || text[n] ||
+	    first & 0xfff || ~last & 0xfff || first > last)
+		die(USAGE, "'%s' is no range of whole pages, such as 7c000000-7cffffff", text);
+	add_region(u, first, last);
+}
+
+/* What the host reserves for a device, but interrupts, which no guest maps */
+static void add_reserved(struct unit *u, const char *host)
+{
+	unsigned long long first, last;
+	char *text, *rest, *line;
+	char type[32];
+
+	text = read_file("/sys/bus/pci/devices/%s/iommu_group/reserved_regions", host);
+	rest = text;
+	while (rest && next_line(&rest, &line)) {
+		if (sscanf(line, "%llx %llx %31s", &first, &last, type) == 3 &&
+		    strcmp(type, "msi"))
+			add_region(u, first & ~0xfffULL, last | 0xfff);
+	}
+	free(text);
+}
+
 /*
  * Endpoints that are on bus 0, and, with a DMAR, those that `kviommu qemu` puts
  * behind a port of their own.
@@ -347,6 +412,8 @@ static void add_viommu(struct unit *u, const struct viommu *v, enum table kind)
 		if (kind == DMAR && id >> 8)
 			path = format("%s/%02x.%x", guest_port(id), id >> 3 & 0x1f, id & 7);
 		add_item(u, id, id, path);
+		if (kind == DMAR)
+			add_reserved(u, v->endpoints[i].host);
 	}
 }
 
@@ -417,12 +484,13 @@ int cmd_acpi(int argc, char **argv)
 {
 	static const char synopsis[] =
 		"acpi viot [--output FILE] [--iommu BDF] RANGE|ID... [--iommu BDF RANGE|ID...]...\n"
-		"       kviommu acpi dmar [--output FILE] [--width BITS] [--base ADDRESS] DEVICE|ID...\n"
+		"       kviommu acpi dmar [--output FILE] [--width BITS] [--base ADDRESS] [--reserved FIRST-LAST]... DEVICE|ID...\n"
 		"       kviommu acpi iort [--output FILE] [--dt] --base ADDRESS RANGE|ID...";
 	static const struct option options[] = {
 		{ "iommu", required_argument, NULL, 'i' },
 		{ "base", required_argument, NULL, 'b' },
 		{ "width", required_argument, NULL, 'w' },
+		{ "reserved", required_argument, NULL, 'r' },
 		{ "output", required_argument, NULL, 'o' },
 		{ "dt", no_argument, NULL, 'd' },
 		{ }
@@ -448,10 +516,10 @@ int cmd_acpi(int argc, char **argv)
 	argc--;
 	argv++;
 	/* In order: what follows an IOMMU is behind it. */
-	while ((opt = getopt_long(argc, argv, "-i:b:w:o:d", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "-i:b:w:r:o:d", options, NULL)) != -1) {
 		bool where = (opt == 'i' && kind == VIOT) || (opt == 'b' && kind != VIOT);
 
-		if (where || (opt == 1 && !n && kind != IORT)) {
+		if (where || (!n && (opt == 1 || opt == 'r') && kind != IORT)) {
 			units = grow(units, n, sizeof(*units));
 			units[n++] = (struct unit){
 				.slot = bdf_need(opt == 'i' ? optarg : VIRTIO_SLOT),
@@ -461,6 +529,8 @@ int cmd_acpi(int argc, char **argv)
 		}
 		if (opt == 1 && n)
 			add_text(&units[n - 1], optarg, kind);
+		else if (opt == 'r' && kind == DMAR)
+			add_region_text(&units[n - 1], optarg);
 		else if (opt == 'w' && kind == DMAR)
 			width = parse_number(optarg, "a width");
 		else if (opt == 'o')

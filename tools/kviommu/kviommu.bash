@@ -49,7 +49,7 @@ _kviommu()
 			[ "$COMP_CWORD" -gt 2 ] || words='viot dmar iort'
 			case ${COMP_WORDS[2]} in
 			viot) words+=' --iommu' ;;
-			dmar) words+=' --base --width' ;;
+			dmar) words+=' --base --width --reserved' ;;
 			iort) words+=' --base --dt' ;;
 			esac
 			;;
