@@ -455,13 +455,17 @@ static void queue_widths(struct kunit *test)
 		{ VTD_TTM_ABORT_DMA, true, VTD_IQEI_NONE },
 	};
 	unsigned int i;
+	u64 iqa;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		vg_command(g, 0, VTD_GCMD_QIE);
 		vg_write(g, VTD_FSTS, VTD_FSTS_IQE, 4);
 		vg_write(g, VTD_RTADDR, g->root | cases[i].ttm << 10, 8);
 		vg_command(g, VTD_GCMD_SRTP, 0);
-		vg_write(g, VTD_IQA, g->iq | (cases[i].wide ? VTD_IQA_DW : 0), 8);
+		iqa = g->iq;
+		if (cases[i].wide)
+			iqa |= VTD_IQA_DW;
+		vg_write(g, VTD_IQA, iqa, 8);
 		vg_write(g, VTD_IQT, 0, 8);
 		vg_command(g, VTD_GCMD_QIE, 0);
 		g->wide = cases[i].wide;

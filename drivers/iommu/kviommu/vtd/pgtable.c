@@ -598,7 +598,7 @@ static bool visit(struct vtd_walk *w, struct sink *sink)
 		if (fault)
 			return emit_fault(w, sink,
 					  min(w->next | level_mask(level + 1),
-					     w->segment_last), fault);
+					      w->segment_last), fault);
 		if (level == 1)
 			return visit_pages(w, s, sink, e.bits);
 
