@@ -263,11 +263,11 @@ static void check_reserved(const char *host)
 
 static void check_driver(const char *host)
 {
-	char *driver = host_driver(host), *mount = host_mount(host);
+	char *driver = host_driver(host), *use = host_use(host);
 
-	if (mount)
-		say("driver", "no", format("%s holds the file system on %s", host, mount),
-		    format("unmount it, or choose another device"));
+	if (use)
+		say("driver", "no", format("this host uses %s: %s", host, use),
+		    format("take it out of use, or choose another device"));
 	else if (!driver)
 		say("driver", "no", format("it has none"),
 		    format("run: driverctl set-override %s " DRIVER, host));
@@ -277,7 +277,7 @@ static void check_driver(const char *host)
 		say("driver", "no", format("it is used by %s", driver),
 		    format("make sure that this host can do without it, then run: driverctl set-override %s " DRIVER, host));
 	free(driver);
-	free(mount);
+	free(use);
 }
 
 static void check_assigned(const char *host)

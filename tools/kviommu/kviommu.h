@@ -62,8 +62,10 @@ void bdf_name(uint32_t id, char name[MAX_BDF]);
 void bdf_guest_name(uint32_t id, char name[MAX_BDF]);
 void host_need(const char *text, char host[MAX_BDF]);
 char *host_driver(const char *host);
-char *host_mount(const char *host);
 void host_bind(const char *host, bool persist);
+
+/* block.c */
+char *host_use(const char *host);
 
 /* viommu.c: what there is */
 struct endpoint {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* PCI addresses, and devices of this host. */
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -68,34 +67,6 @@ char *host_driver(const char *host)
 	return link_name(PCI_DEVICE "/driver", host);
 }
 
-/* Where a file system of the device is mounted, or NULL */
-char *host_mount(const char *host)
-{
-	char *text, *rest, *line, *mount = NULL;
-	char device[PATH_MAX + 1], disk[PATH_MAX];
-	char number[32], where[256];
-	char *path;
-
-	path = format(PCI_DEVICE, host);
-	if (!realpath(path, device))
-		device[0] = 0;
-	free(path);
-	strcat(device, "/");
-	text = read_file("/proc/self/mountinfo");
-	rest = text;
-	while (rest && !mount && next_line(&rest, &line)) {
-		if (sscanf(line, "%*s %*s %31s %*s %255s", number, where) != 2)
-			continue;
-		path = format("/sys/dev/block/%s", number);
-		if (realpath(path, disk) &&
-		    !strncmp(disk, device, strlen(device)))
-			mount = format("%s", where);
-		free(path);
-	}
-	free(text);
-	return mount;
-}
-
 static void bind_write(const char *text, const char *host, const char *file)
 {
 	int rc = write_file(text, PCI_DEVICE "/%s", host, file);
@@ -111,12 +82,11 @@ void host_bind(const char *host, bool persist)
 	char *const driverctl[] = {
 		"driverctl", "set-override", (char *)host, DRIVER, NULL
 	};
-	char *driver, *mount = host_mount(host);
+	char *driver, *use = host_use(host);
 	int rc;
 
-	if (mount)
-		die(BUSY, "%s has a file system that is mounted on %s; unmount it",
-		    host, mount);
+	if (use)
+		die(BUSY, "this host uses %s: %s; take it out of use", host, use);
 	driver = host_driver(host);
 	if (driver && !strcmp(driver, DRIVER) && !persist)
 		return;
