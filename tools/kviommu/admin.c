@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* create, remove, assign, unassign */
+#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -83,7 +84,7 @@ int cmd_create(int argc, char **argv)
 	struct json_object *definition;
 	struct pair *sets = NULL, *devices = NULL;
 	size_t nr_sets = 0, nr_devices = 0, i;
-	char host[MAX_BDF], *uuid = NULL;
+	char host[MAX_BDF], *uuid = NULL, *c;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "t:u:s:a:bp", options, NULL)) != -1) {
@@ -98,6 +99,9 @@ int cmd_create(int argc, char **argv)
 				die(USAGE, "'%s' is no UUID; leave --uuid out to get a new one",
 				    optarg);
 			uuid = strdup(optarg);
+			/* mdev names a device by small letters. */
+			for (c = uuid; *c; c++)
+				*c = tolower((unsigned char)*c);
 			break;
 		case 's':
 			sets = grow(sets, nr_sets, sizeof(*sets));
