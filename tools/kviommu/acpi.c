@@ -380,7 +380,10 @@ static void add_region_text(struct unit *u, const char *text)
 	add_region(u, first, last);
 }
 
-/* What the host reserves for a device, but interrupts, which no guest maps */
+/*
+ * What the host reserves for a device; not interrupts, which no guest maps, nor what
+ * the guest may use ("direct-relaxable").
+ */
 static void add_reserved(struct unit *u, const char *host)
 {
 	unsigned long long first, last;
@@ -391,7 +394,7 @@ static void add_reserved(struct unit *u, const char *host)
 	rest = text;
 	while (rest && next_line(&rest, &line)) {
 		if (sscanf(line, "%llx %llx %31s", &first, &last, type) == 3 &&
-		    strcmp(type, "msi"))
+		    (!strcmp(type, "direct") || !strcmp(type, "reserved")))
 			add_region(u, first & ~0xfffULL, last | 0xfff);
 	}
 	free(text);
