@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* check: whether a device of this host can be assigned, and what stands in the way. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "kviommu.h"
 
@@ -108,13 +110,21 @@ static void check_kernel(void)
 	free(missing);
 }
 
+/* As the module has it: the header is that of a bridge to PCI or CardBus. */
 static bool is_bridge(const char *host)
 {
-	char *class = read_file(PCI_DEVICE "/class", host);
-	bool bridge = class && !strncmp(class, "0x06", 4);
+	char *path = format(PCI_DEVICE "/config", host);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t type = 0;
 
-	free(class);
-	return bridge;
+	free(path);
+	if (fd < 0)
+		return false;
+	if (pread(fd, &type, 1, 0x0e) != 1)
+		type = 0;
+	close(fd);
+	type &= 0x7f;
+	return type == 1 || type == 2;
 }
 
 static void check_device(const char *host)
