@@ -138,11 +138,11 @@ int cmd_create(int argc, char **argv)
 	}
 
 	/* The form of everything is right before anything is done. */
-	for (i = 0; i < nr_devices; i++) {
+	for (i = 0; i < nr_devices; i++)
 		free(assignment(devices[i].name, devices[i].value));
+	for (i = 0; bind && i < nr_devices; i++) {
 		host_need(devices[i].name, host);
-		if (bind)
-			host_bind(host, persist);
+		host_bind(host, persist);
 	}
 
 	if (persist) {
