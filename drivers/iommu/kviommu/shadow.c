@@ -761,7 +761,7 @@ static int extent_fill_parts(struct kviommu_shadow *s, struct kviommu_extent *e,
 			     bool *some)
 {
 	struct kviommu_extent *hole = NULL, *next;
-	u64 last = e->last, pages_end = 0, len;
+	u64 last = e->last, pages_last = 0, len;
 	int rc;
 
 	if (*at > e->iova) {
@@ -779,8 +779,9 @@ static int extent_fill_parts(struct kviommu_shadow *s, struct kviommu_extent *e,
 			return 0;
 		}
 		--*budget;
-		len = e->iova < pages_end ? PAGE_SIZE :
-					    piece_len(e->gpa, extent_size(e));
+		/* A last address is never 0, and what is behind it may be. */
+		len = pages_last && e->iova <= pages_last ?
+			PAGE_SIZE : piece_len(e->gpa, extent_size(e));
 		if (!extent_split(s, e, e->gpa + len))
 			return -ENOMEM;
 		next = kviommu_extent_next(e);
@@ -794,7 +795,7 @@ static int extent_fill_parts(struct kviommu_shadow *s, struct kviommu_extent *e,
 			return rc;
 		} else if (pages && len > PAGE_SIZE &&
 			   kviommu_gmem_any(s->gmem, e->gpa, len)) {
-			pages_end = e->last + 1;
+			pages_last = e->last;
 			next = e;
 		} else if (hole) {
 			absent_join(s, hole, e);

@@ -423,19 +423,20 @@ static size_t mock_unmap_pages(struct iommu_domain *domain, unsigned long iova,
 {
 	struct mock_domain *d = mock_domain(domain);
 	struct mock *m = d->iommu->mock;
-	u64 end = iova + pgsize * pgcount, at = iova;
+	u64 size = pgsize * pgcount, at = iova;
 
 	if (m->short_unmap) {
 		m->short_unmap = false;
 		return 0;
 	}
-	while (at < end) {
+	/* The end may be that of all addresses. */
+	while (at - iova < size) {
 		struct mock_pte *pte = mtree_load(&d->ptes, at);
 
 		if (!pte || pte->iova != at ||
-		    (at + pte->size > end && !d->iommu->entry_a_call)) {
+		    (at - iova + pte->size > size && !d->iommu->entry_a_call)) {
 			KUNIT_FAIL(m->test, "unmap of 0x%lx-0x%llx: at 0x%llx is %s",
-				   iova, end - 1, at,
+				   iova, iova + size - 1, at,
 				   pte ? "part of an entry" : "nothing");
 			break;
 		}

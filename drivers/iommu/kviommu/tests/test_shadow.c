@@ -864,9 +864,8 @@ static void shadow_refill_budget(struct kunit *test)
  * Memory comes back, but not all that one mapping had: the mapping has what is
  * there. A few tries at a time, so that the search ends within the mapping.
  */
-static void shadow_refill_parts(struct kunit *test)
+static void refill_parts(struct kunit *test, struct fixture *f)
 {
-	struct fixture *f = fixture_config(test, 30);
 	static const struct {
 		unsigned int page, n;
 	} holes[] = {
@@ -907,6 +906,23 @@ static void shadow_refill_parts(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, same(f, true));
 	}
 	unmap_all(f);
+}
+
+static void shadow_refill_parts(struct kunit *test)
+{
+	refill_parts(test, fixture_config(test, 30));
+}
+
+/* The same at the end of all addresses */
+static void shadow_refill_top(struct kunit *test)
+{
+	struct fixture *f = fixture_config(test, 31);
+	unsigned int k;
+
+	for (k = 0; k < MOCK_IOMMUS; k++)
+		f->m->iommus[k].last = U64_MAX;
+	f->base = -gpa_of(PAGES);
+	refill_parts(test, f);
 }
 
 /* The host fails while memory comes back: tried again later. */
@@ -1283,6 +1299,7 @@ static struct kunit_case shadow_cases[] = {
 	KUNIT_CASE_PARAM(shadow_drop_all, config_gen_params),
 	KUNIT_CASE(shadow_refill_budget),
 	KUNIT_CASE_PARAM(shadow_refill_parts, config_gen_params),
+	KUNIT_CASE_PARAM(shadow_refill_top, config_gen_params),
 	KUNIT_CASE_PARAM(shadow_refill_fails, config_gen_params),
 	KUNIT_CASE_PARAM(shadow_hostdom_late, config_gen_params),
 	KUNIT_CASE(shadow_hostdom_late_sizes),
