@@ -16,6 +16,8 @@
 #include "tracing.h"
 
 #define TRACING		"/sys/kernel/tracing"
+/* Without O_TRUNC a write adds to it. */
+#define KPROBES		TRACING "/kprobe_events"
 #define MAX_PROBES	8
 
 volatile sig_atomic_t trace_stopped;
@@ -29,19 +31,6 @@ static void stop(int signal)
 	trace_stopped = 1;
 }
 
-static int append(const char *text)
-{
-	int fd = open(TRACING "/kprobe_events", O_WRONLY | O_APPEND | O_CLOEXEC);
-	int rc = 0;
-
-	if (fd < 0)
-		return errno;
-	if (write(fd, text, strlen(text)) < 0)
-		rc = errno;
-	close(fd);
-	return rc;
-}
-
 static void trace_end(void)
 {
 	char *text;
@@ -52,7 +41,7 @@ static void trace_end(void)
 	rmdir(instance);
 	while (nr_probes--) {
 		text = format("-:%s\n", probes[nr_probes]);
-		append(text);
+		write_file(text, KPROBES);
 		free(text);
 	}
 }
@@ -105,7 +94,7 @@ void trace_probe(const char *kind, const char *name, const char *function)
 {
 	char *event = format("kviommu_top_%d/%s", getpid(), name);
 	char *text = format("%s:%s %s\n", kind, event, function);
-	int rc = append(text);
+	int rc = write_file(text, KPROBES);
 
 	if (rc)
 		die(rc == ENOENT ? ABSENT : REFUSED,

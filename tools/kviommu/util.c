@@ -10,28 +10,30 @@
 
 #include "kviommu.h"
 
+static void complain(const char *fmt, va_list args)
+{
+	fflush(stdout);
+	fputs("kviommu: ", stderr);
+	vfprintf(stderr, fmt, args);
+	fputc('\n', stderr);
+}
+
 void warn(const char *fmt, ...)
 {
 	va_list args;
 
-	fflush(stdout);
-	fputs("kviommu: ", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	complain(fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
 }
 
 void die(int status, const char *fmt, ...)
 {
 	va_list args;
 
-	fflush(stdout);
-	fputs("kviommu: ", stderr);
 	va_start(args, fmt);
-	vfprintf(stderr, fmt, args);
+	complain(fmt, args);
 	va_end(args);
-	fputc('\n', stderr);
 	exit(status);
 }
 

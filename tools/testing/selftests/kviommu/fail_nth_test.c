@@ -73,6 +73,15 @@ static bool nth_struck(struct nth *nth)
 	return len > 0 && !atoi(text);
 }
 
+static int nth_open(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth",
+		 syscall(SYS_gettid));
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
 FIXTURE(fail_nth)
 {
 	struct host host;
@@ -82,17 +91,13 @@ FIXTURE(fail_nth)
 
 FIXTURE_SETUP(fail_nth)
 {
-	char path[64];
-
 	if (!fault_injection_setup())
 		SKIP(return, "the kernel has no fault injection");
 	/* A notification may fail, and then nobody answers */
 	viommu_timeout_ms = 2000;
 	SETUP_HOST(&self->host, 1);
 	vmm_init(&self->vmm, &self->host, NULL);
-	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth",
-		 syscall(SYS_gettid));
-	self->nth.fd = open(path, O_RDWR | O_CLOEXEC);
+	self->nth.fd = nth_open();
 	ASSERT_LE(0, self->nth.fd);
 }
 
@@ -369,8 +374,6 @@ FIXTURE_VARIANT_ADD(fail_nth_vtd, first)
 
 FIXTURE_SETUP(fail_nth_vtd)
 {
-	char path[64];
-
 	if (!fault_injection_setup())
 		SKIP(return, "the kernel has no fault injection");
 	/* A register write may fail, and then nothing is done */
@@ -381,9 +384,7 @@ FIXTURE_SETUP(fail_nth_vtd)
 		ASSERT_EQ(0, mdev_set(&self->host.mdev, "scalable", "1"));
 		ASSERT_EQ(0, mdev_set(&self->host.mdev, "first_stage", "1"));
 	}
-	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth",
-		 syscall(SYS_gettid));
-	self->nth.fd = open(path, O_RDWR | O_CLOEXEC);
+	self->nth.fd = nth_open();
 	ASSERT_LE(0, self->nth.fd);
 }
 
