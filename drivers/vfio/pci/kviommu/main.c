@@ -70,6 +70,9 @@ static bool op_bus_master(void *priv)
 	return cmd & PCI_COMMAND_MASTER;
 }
 
+/* Tells the core of resets, apart so that it can be waited for. */
+static struct workqueue_struct *quiet_wq;
+
 static const struct kviommu_dev_ops kviommu_ops = {
 	.attach = op_attach,
 	.replace = op_replace,
@@ -152,9 +155,13 @@ static long kvd_ioctl(struct vfio_device *vdev, unsigned int cmd,
 {
 	long rc = vfio_pci_core_ioctl(vdev, cmd, arg);
 
-	/* The VMM may rely on it when this returns. */
-	if (!rc && cmd == VFIO_DEVICE_RESET)
-		flush_work(&to_kvd(vdev)->quiet_work);
+	/*
+	 * The VMM may rely on it when this returns. A hot reset is one of all
+	 * the devices on a bus.
+	 */
+	if (!rc && (cmd == VFIO_DEVICE_RESET ||
+		    cmd == VFIO_DEVICE_PCI_HOT_RESET))
+		flush_workqueue(quiet_wq);
 	return rc;
 }
 
@@ -237,7 +244,7 @@ static void kvd_remove(struct pci_dev *pdev)
 
 static void kvd_reset_done(struct pci_dev *pdev)
 {
-	schedule_work(&drvdata(pdev)->quiet_work);
+	queue_work(quiet_wq, &drvdata(pdev)->quiet_work);
 }
 
 static pci_ers_result_t kvd_error_detected(struct pci_dev *pdev,
@@ -271,7 +278,27 @@ static struct pci_driver kvd_driver = {
 	.err_handler = &kvd_err_handlers,
 	.driver_managed_dma = true,
 };
-module_pci_driver(kvd_driver);
+
+static int __init kvd_init(void)
+{
+	int rc;
+
+	quiet_wq = alloc_workqueue("kviommu_quiet", WQ_UNBOUND, 0);
+	if (!quiet_wq)
+		return -ENOMEM;
+	rc = pci_register_driver(&kvd_driver);
+	if (rc)
+		destroy_workqueue(quiet_wq);
+	return rc;
+}
+module_init(kvd_init);
+
+static void __exit kvd_exit(void)
+{
+	pci_unregister_driver(&kvd_driver);
+	destroy_workqueue(quiet_wq);
+}
+module_exit(kvd_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The kviommu developers");
