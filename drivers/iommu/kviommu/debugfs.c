@@ -23,6 +23,7 @@ static int state_show(struct seq_file *s, void *unused)
 	seq_printf(s, "worker %s\n", !v->worker.task ? "none" :
 		   v->worker.dead ? "dead" :
 		   v->worker.polling ? "polling" : "idle");
+	kviommu_reset_show_state(v, s);
 	v->model->show_state(v, s);
 	mutex_unlock(&v->lock);
 	return 0;
@@ -108,7 +109,6 @@ static int counters_show(struct seq_file *s, void *unused)
 	seq_printf(s, "kicks %llu\n", c->kicks);
 	seq_printf(s, "polled %llu\n", c->polled);
 	seq_printf(s, "interrupts %llu\n", (u64)atomic64_read(&v->irqs.count));
-	seq_printf(s, "resets %llu\n", c->resets);
 	seq_printf(s, "faults %llu\n", c->faults);
 	seq_printf(s, "faults_dropped %llu\n",
 		   c->faults_dropped + READ_ONCE(v->faults.dropped));
@@ -117,6 +117,7 @@ static int counters_show(struct seq_file *s, void *unused)
 	seq_printf(s, "pinned_bytes %llu\n", v->gmem.pinned);
 	seq_printf(s, "shadow_bytes %llu\n", sum[0]);
 	seq_printf(s, "dropped %llu\n", sum[1]);
+	kviommu_reset_show_counters(v, s);
 	mutex_unlock(&v->lock);
 	return 0;
 }

@@ -19,6 +19,7 @@ const char *kviommu_state_name(enum kviommu_state state)
 		[KVIOMMU_BLOCKED]	= "blocked",
 		[KVIOMMU_BYPASS]	= "bypass",
 		[KVIOMMU_TRANSLATED]	= "translated",
+		[KVIOMMU_QUIESCING]	= "quiescing",
 	};
 
 	return names[state];
@@ -43,6 +44,8 @@ enum kviommu_state kviommu_endpoint_state(const struct kviommu_endpoint *ep)
 {
 	if (!READ_ONCE(ep->kdev->bound))
 		return KVIOMMU_UNBOUND;
+	if (kviommu_group_held(ep->group))
+		return KVIOMMU_QUIESCING;
 	return ep->group->state;
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_endpoint_state);
@@ -218,9 +221,7 @@ static void endpoint_remove(struct kviommu_endpoint *ep)
 
 	lockdep_assert_held(&v->lock);
 
-	ep->kdev->attached = false;
-	kviommu_group_block_member(v, ep);
-	v->model->leave(v, ep);
+	kviommu_endpoint_event(ep, KVIOMMU_EP_REMOVED);
 	kviommu_group_leave(ep);
 	xa_erase(&v->endpoints, ep->id);
 	kviommu_geometry_update(v);
@@ -421,10 +422,7 @@ void kviommu_dev_unbind(struct kviommu_dev *kdev)
 	struct kviommu *v = lock_viommu_of(kdev);
 
 	if (v) {
-		kdev->attached = false;
-		kviommu_group_block_member(v, kdev->ep);
-		v->model->leave(v, kdev->ep);
-		kdev->ep->unsafe = false;
+		kviommu_endpoint_event(kdev->ep, KVIOMMU_EP_CLOSED);
 		unlock_viommu(v);
 	}
 	mutex_lock(&kviommu_devs_lock);
@@ -529,8 +527,7 @@ void kviommu_dev_detach(struct kviommu_dev *kdev)
 
 	if (!v)
 		return;
-	kdev->attached = false;
-	kviommu_group_block_member(v, kdev->ep);
+	kviommu_endpoint_event(kdev->ep, KVIOMMU_EP_DETACHED);
 	unlock_viommu(v);
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_detach);
@@ -547,11 +544,10 @@ void kviommu_dev_quiet(struct kviommu_dev *kdev, bool reset)
 
 	if (!v)
 		return;
-	if (reset || !kdev->ops->bus_master(kdev->priv)) {
-		kdev->ep->unsafe = false;
-		v->model->quiet(v, kdev->ep);
-		kviommu_group_apply(v, kdev->ep->group);
-	}
+	if (reset)
+		kviommu_endpoint_event(kdev->ep, KVIOMMU_EP_RESET);
+	else if (!kdev->ops->bus_master(kdev->priv))
+		kviommu_endpoint_event(kdev->ep, KVIOMMU_EP_MASTER_OFF);
 	unlock_viommu(v);
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_quiet);

@@ -86,6 +86,9 @@ static void resolve(struct kviommu *v, struct kviommu_group *g,
 			continue;
 		te = (struct kviommu_target){ .state = KVIOMMU_BLOCKED };
 		v->model->resolve(v, ep, &te);
+		/* Registers may say otherwise since a reset. */
+		if (ep->held && g->state == KVIOMMU_BYPASS)
+			te.state = KVIOMMU_BYPASS;
 		unsafe |= ep->unsafe;
 		/* Without a leader: what all of them may reach. */
 		if (first || (te.chosen && !t->chosen) ||
@@ -116,6 +119,37 @@ void kviommu_group_mark_unsafe(struct kviommu_group *g)
 	list_for_each_entry(ep, &g->eps, group_node)
 		if (takes_part(ep))
 			ep->unsafe |= ep->kdev->ops->bus_master(ep->kdev->priv);
+}
+
+/**
+ * kviommu_group_hold() - members that may still do DMA keep what they have
+ * @g: group
+ *
+ * Return: whether there is one.
+ */
+bool kviommu_group_hold(struct kviommu_group *g)
+{
+	struct kviommu_endpoint *ep;
+
+	kviommu_group_mark_unsafe(g);
+	list_for_each_entry(ep, &g->eps, group_node)
+		ep->held = takes_part(ep) &&
+			   ep->kdev->ops->bus_master(ep->kdev->priv);
+	return kviommu_group_held(g);
+}
+
+/**
+ * kviommu_group_held() - does a member keep what it had before a reset
+ * @g: group
+ */
+bool kviommu_group_held(const struct kviommu_group *g)
+{
+	const struct kviommu_endpoint *ep;
+
+	list_for_each_entry(ep, &g->eps, group_node)
+		if (ep->held)
+			return true;
+	return false;
 }
 
 static void hwpt_detach(struct kviommu_endpoint *ep)

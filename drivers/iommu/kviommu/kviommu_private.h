@@ -34,9 +34,11 @@
 #include <linux/kviommu.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/rbtree.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 
 struct kviommu;
@@ -380,6 +382,9 @@ enum kviommu_state {
 	KVIOMMU_BLOCKED,
 	KVIOMMU_BYPASS,
 	KVIOMMU_TRANSLATED,
+	/* Of an endpoint only: its group stays as it was before a reset. */
+	KVIOMMU_QUIESCING,
+	KVIOMMU_NR_STATES
 };
 
 const char *kviommu_state_name(enum kviommu_state state);
@@ -427,6 +432,7 @@ struct kviommu_dev {
  * @domain_node: for the model's list of a domain's endpoints
  * @unsafe: it may still do DMA with addresses of translations that are gone;
  *	    no bypass before it is quiet
+ * @held: it may still do DMA after a reset, and keeps what it had before
  * @model_priv: the model's; it is gone after kviommu_model::leave()
  */
 struct kviommu_endpoint {
@@ -438,6 +444,7 @@ struct kviommu_endpoint {
 	u32 id;
 	void *domain;
 	bool unsafe;
+	bool held;
 	void *model_priv;
 	struct kviommu_geometry geo;
 };
@@ -471,6 +478,8 @@ void kviommu_group_leave(struct kviommu_endpoint *ep);
 int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g);
 int kviommu_group_move(struct kviommu *v, struct kviommu_group *g);
 void kviommu_group_mark_unsafe(struct kviommu_group *g);
+bool kviommu_group_hold(struct kviommu_group *g);
+bool kviommu_group_held(const struct kviommu_group *g);
 void kviommu_group_block_member(struct kviommu *v,
 				struct kviommu_endpoint *ep);
 
@@ -539,14 +548,15 @@ typedef void (*kviommu_shadow_fn)(struct kviommu_shadow *s, u32 id, void *arg);
  * @init: once, at creation; fills in the PCI config space
  * @exit: undoes @init
  * @open: a VMM opened it: reset state. @close: it is gone, drop everything
- * @reset: VFIO_DEVICE_RESET
+ * @reset: VFIO_DEVICE_RESET: registers and queues; endpoints follow by @release
  * @read: a register; @len is 1, 2, 4 or 8 and naturally aligned
  * @write: the same
  * @resolve: what @ep is to reach now
  * @work: process up to @budget units of queue work; true if more is waiting
  * @notify: ask the guest for notifications, or not; polling has none
- * @quiet: @ep does no DMA any more: it was reset, or its bus mastering is off
- * @leave: @ep is closed or unassigned: what the guest attached it to is gone
+ * @detached: what an endpoint reaches that the guest attached to nothing
+ * @release: what the guest attached @ep to is gone; it is as @detached says
+ * @leave: the same, and what the model knows of @ep: it is closed or unassigned
  * @retry: try again what could not be done before, if it is time for it, or
  *	   @now; true if something is left to be tried. May be NULL
  * @for_each_shadow: every guest address space
@@ -574,7 +584,8 @@ struct kviommu_model {
 	bool (*work)(struct kviommu *v, unsigned int budget,
 		     unsigned int *done);
 	void (*notify)(struct kviommu *v, bool on);
-	void (*quiet)(struct kviommu *v, struct kviommu_endpoint *ep);
+	enum kviommu_state (*detached)(const struct kviommu *v);
+	void (*release)(struct kviommu *v, struct kviommu_endpoint *ep);
 	void (*leave)(struct kviommu *v, struct kviommu_endpoint *ep);
 	bool (*retry)(struct kviommu *v, bool now);
 	void (*for_each_shadow)(struct kviommu *v, kviommu_shadow_fn fn,
@@ -639,6 +650,69 @@ void kviommu_worker_stop(struct kviommu *v);
 void kviommu_worker_wake(struct kviommu *v);
 void kviommu_worker_kick(struct kviommu *v);
 
+/* ---- resets (reset.c) ---- */
+
+#define KVIOMMU_QUIESCE_MS	10000
+
+/* What may change what endpoints reach */
+enum kviommu_source {
+	KVIOMMU_SYSTEM_RESET,	/* VFIO_DEVICE_RESET of the vIOMMU */
+	KVIOMMU_GUEST_RESET,	/* virtio: status 0. VT-d: TE off */
+	KVIOMMU_GUEST_DRIVER,	/* virtio: DRIVER_OK */
+	KVIOMMU_GUEST_ENABLE,	/* VT-d: TE on */
+	KVIOMMU_GUEST_POLICY,	/* virtio: bypass. VT-d: root pointer */
+	KVIOMMU_DEADLINE,	/* quiesce_ms after a reset */
+	KVIOMMU_SUSPEND,	/* the host is about to sleep */
+	KVIOMMU_MEMORY,		/* guest memory is attached, or detached */
+	KVIOMMU_CLOSED,		/* the VMM has closed the vIOMMU, or is dead */
+	/* Of one endpoint: */
+	KVIOMMU_EP_RESET,	/* VFIO_DEVICE_RESET, hot reset, FLR */
+	KVIOMMU_EP_MASTER_OFF,	/* bus mastering was switched off */
+	KVIOMMU_EP_DETACHED,	/* the VMM has detached it */
+	KVIOMMU_EP_CLOSED,	/* the VMM has closed it, or is dead */
+	KVIOMMU_EP_REMOVED,	/* unassigned, or a driver or the mdev goes */
+	KVIOMMU_NR_SOURCES
+};
+
+enum kviommu_phase {
+	KVIOMMU_ENTER,
+	KVIOMMU_HOLD,
+	KVIOMMU_EXIT,
+	KVIOMMU_NR_PHASES
+};
+
+/**
+ * struct kviommu_reset - the reset that is under way
+ * @source: of the last one
+ * @holding: some endpoint is quiescing, since @since, ktime in ns
+ * @deadline: when that ends
+ * @events: how many of each source there were, since the VMM opened it
+ * @phases: how many there were, and how long they took, all and the longest
+ */
+struct kviommu_reset {
+	enum kviommu_source source;
+	bool holding;
+	u64 since;
+	struct delayed_work deadline;
+	struct notifier_block suspend;
+	u64 events[KVIOMMU_NR_SOURCES];
+	struct {
+		u64 count;
+		u64 ns;
+		u64 max_ns;
+	} phases[KVIOMMU_NR_PHASES];
+};
+
+void kviommu_reset_init(struct kviommu *v);
+void kviommu_reset_start(struct kviommu *v);
+void kviommu_reset_stop(struct kviommu *v);
+void kviommu_reset_clear(struct kviommu *v);
+void kviommu_event(struct kviommu *v, enum kviommu_source source);
+void kviommu_endpoint_event(struct kviommu_endpoint *ep,
+			    enum kviommu_source source);
+void kviommu_reset_show_state(struct kviommu *v, struct seq_file *s);
+void kviommu_reset_show_counters(struct kviommu *v, struct seq_file *s);
+
 /* ---- the vIOMMU (viommu.c) ---- */
 
 struct kviommu_counters {
@@ -647,7 +721,6 @@ struct kviommu_counters {
 	u64 faults;
 	u64 faults_dropped;
 	u64 mappings_peak;
-	u64 resets;
 };
 
 /**
@@ -680,6 +753,7 @@ struct kviommu {
 	struct list_head groups;
 	struct kviommu_faults faults;
 	struct kviommu_counters count;
+	struct kviommu_reset reset;
 	u64 nr_mappings;
 	struct kviommu_geometry frozen;
 	unsigned long refill_wait;
@@ -691,6 +765,7 @@ struct kviommu {
 	unsigned int address_width;
 	unsigned int poll_us;
 	unsigned int batch;
+	unsigned int quiesce_ms;
 	unsigned int max_domains;
 	unsigned int max_mappings;
 	struct {

@@ -212,6 +212,12 @@ static struct uint_attr batch = {
 	.max = 1024,
 };
 
+static struct uint_attr quiesce_ms = {
+	.attr = __ATTR(quiesce_ms, 0644, uint_show, uint_store),
+	.offset = offsetof(struct kviommu, quiesce_ms),
+	.max = 600000,
+};
+
 /* Of a VT-d unit: what its guest is offered */
 static struct uint_attr scalable = {
 	.attr = __ATTR(scalable, 0644, uint_show, uint_store),
@@ -338,6 +344,7 @@ static struct attribute *kviommu_attrs[] = {
 	&max_mappings.attr.attr,
 	&dev_attr_pin.attr,
 	&poll_us.attr.attr,
+	&quiesce_ms.attr.attr,
 	&dev_attr_unassign.attr,
 	&first_stage.attr.attr,
 	&passthrough.attr.attr,

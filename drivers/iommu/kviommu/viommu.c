@@ -79,6 +79,7 @@ int kviommu_init(struct kviommu *v, const struct kviommu_model *model)
 	spin_lock_init(&v->worker.lock);
 	spin_lock_init(&v->irqs.lock);
 	kviommu_gmem_init(&v->gmem, &vfio_gmem_ops, v);
+	kviommu_reset_init(v);
 	v->model = model;
 	v->boot_bypass = true;
 	v->poll_us = 50;
@@ -209,6 +210,7 @@ int kviommu_open(struct kviommu *v)
 	v->gmem.demand = v->pin_demand;
 	v->gmem.max_regions = v->max_mappings;
 	memset(&v->count, 0, sizeof(v->count));
+	kviommu_reset_clear(v);
 	atomic64_set(&v->irqs.count, 0);
 	kviommu_faults_clear(v);
 	rc = v->model->open(v);
@@ -216,6 +218,7 @@ int kviommu_open(struct kviommu *v)
 	mutex_unlock(&v->lock);
 	if (rc)
 		return rc;
+	kviommu_reset_start(v);
 	rc = kviommu_worker_start(v);
 	if (rc)
 		kviommu_close(v);
@@ -236,7 +239,7 @@ void kviommu_close(struct kviommu *v)
 	kviommu_worker_stop(v);
 
 	mutex_lock(&v->lock);
-	kviommu_apply_all(v);
+	kviommu_event(v, KVIOMMU_CLOSED);
 	v->model->close(v);
 	kviommu_gmem_exit(&v->gmem);
 	kviommu_shadow_trim(&v->gmem);
@@ -247,19 +250,21 @@ void kviommu_close(struct kviommu *v)
 	v->refill_wait = 0;
 	kviommu_geometry_update(v);
 	mutex_unlock(&v->lock);
+	kviommu_reset_stop(v);
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_close);
 
 /**
  * kviommu_reset() - VFIO_DEVICE_RESET: back to what it was when opened
  * @v: vIOMMU
+ *
+ * Endpoints that are not quiet follow when they are.
  */
 void kviommu_reset(struct kviommu *v)
 {
 	mutex_lock(&v->lock);
-	v->count.resets++;
 	v->model->reset(v);
-	kviommu_apply_all(v);
+	kviommu_event(v, KVIOMMU_SYSTEM_RESET);
 	mutex_unlock(&v->lock);
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_reset);
@@ -275,7 +280,7 @@ void kviommu_memory(struct kviommu *v, bool attached)
 	v->memory = attached;
 	if (attached)
 		kviommu_refill_all(v, UINT_MAX);
-	kviommu_apply_all(v);
+	kviommu_event(v, KVIOMMU_MEMORY);
 	mutex_unlock(&v->lock);
 	/* For work that came while there was none. */
 	if (attached)

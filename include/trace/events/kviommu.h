@@ -122,6 +122,30 @@ TRACE_EVENT(kviommu_state,
 		  kviommu_show_state(__entry->to))
 );
 
+/* A phase of a reset is over; @held groups wait for quiet devices now. */
+TRACE_EVENT(kviommu_reset,
+	TP_PROTO(struct device *dev, const char *source, const char *phase,
+		 unsigned int held, u64 ns),
+	TP_ARGS(dev, source, phase, held, ns),
+	TP_STRUCT__entry(
+		__string(dev, dev_name(dev))
+		__string(source, source)
+		__string(phase, phase)
+		__field(unsigned int, held)
+		__field(u64, ns)
+	),
+	TP_fast_assign(
+		__assign_str(dev);
+		__assign_str(source);
+		__assign_str(phase);
+		__entry->held = held;
+		__entry->ns = ns;
+	),
+	TP_printk("%s %s: %s took %llu ns, %u groups held", __get_str(dev),
+		  __get_str(source), __get_str(phase), __entry->ns,
+		  __entry->held)
+);
+
 /* The host's IOMMU refused an access, and the guest is told. */
 TRACE_EVENT(kviommu_fault,
 	TP_PROTO(struct device *dev, u32 endpoint, u64 iova, bool write,

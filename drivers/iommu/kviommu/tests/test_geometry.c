@@ -35,6 +35,7 @@ static const struct kviommu_model test_model = {
 	.exit = model_nothing,
 	.open = model_open,
 	.close = model_nothing,
+	.release = model_leave,
 	.leave = model_leave,
 	.resolve = model_resolve,
 };

@@ -782,7 +782,8 @@ static void reset_translated_until_quiet(struct kunit *test)
 	guest_write(g, REG_DEVICE_STATUS, 1, 0);
 	/* A disk that still works finds what it found before. */
 	KUNIT_EXPECT_TRUE(test, reaches(g, m.d10, MAP1, RAM));
-	KUNIT_EXPECT_FALSE(test, mock_dev_blocked(m.d30));
+	/* A quiet one has nothing to be waited for. */
+	KUNIT_EXPECT_EQ(test, m.d30->hwpt, GUEST_PT);
 	/* Its bus mastering was off, but is on again. */
 	kviommu_dev_quiet(m.d10->kdev, false);
 	KUNIT_EXPECT_TRUE(test, reaches(g, m.d10, MAP1, RAM));
@@ -790,11 +791,6 @@ static void reset_translated_until_quiet(struct kunit *test)
 	kviommu_dev_quiet(m.d10->kdev, false);
 	KUNIT_EXPECT_EQ(test, m.d10->hwpt, GUEST_PT);
 	KUNIT_EXPECT_EQ(test, g->v->nr_mappings, 0);
-	/* The others are not quiet yet. */
-	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d30->domain));
-	/* The next driver starts from nothing. */
-	guest_start(g, GUEST_ALL_FEATURES);
-	KUNIT_EXPECT_EQ(test, m.d30->hwpt, GUEST_PT);
 	KUNIT_EXPECT_EQ(test, g->vi->nr_domains, 0);
 	KUNIT_EXPECT_EQ(test, mock_nr_domains(g->m), 0);
 }
@@ -828,11 +824,15 @@ static void reset_system(struct kunit *test)
 	m.d30->bus_master = true;
 	kviommu_reset(g->v);
 	KUNIT_EXPECT_EQ(test, guest_status(g), 0);
-	KUNIT_EXPECT_EQ(test, g->vi->nr_domains, 0);
 	KUNIT_EXPECT_EQ(test, m.d10->hwpt, GUEST_PT);
-	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d30));
-	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d31));
+	/* One that is not quiet keeps what it had, and its group with it. */
+	KUNIT_EXPECT_EQ(test, g->vi->nr_domains, 1);
+	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d30->domain));
+	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d31->domain));
+	kviommu_dev_quiet(m.d31->kdev, true);
+	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d30->domain));
 	kviommu_dev_quiet(m.d30->kdev, true);
+	KUNIT_EXPECT_EQ(test, g->vi->nr_domains, 0);
 	KUNIT_EXPECT_EQ(test, m.d30->hwpt, GUEST_PT);
 	KUNIT_EXPECT_EQ(test, m.d31->hwpt, GUEST_PT);
 }

@@ -60,8 +60,9 @@ static void model_leave(struct kviommu *v, struct kviommu_endpoint *ep)
 {
 }
 
-static void model_quiet(struct kviommu *v, struct kviommu_endpoint *ep)
+static enum kviommu_state model_detached(const struct kviommu *v)
 {
+	return KVIOMMU_BYPASS;
 }
 
 static void model_resolve(struct kviommu *v, struct kviommu_endpoint *ep,
@@ -106,8 +107,9 @@ static const struct kviommu_model test_model = {
 	.open = model_open,
 	.close = model_close,
 	.resolve = model_resolve,
+	.detached = model_detached,
+	.release = model_leave,
 	.leave = model_leave,
-	.quiet = model_quiet,
 	.for_each_shadow = model_for_each,
 };
 

@@ -94,11 +94,9 @@ static void write_status(struct kviommu_virtio *vi, u8 val)
 		/*
 		 * Endpoints are in no domain now (5.13.5), but a guest that
 		 * shuts down resets this device while its disk still works.
-		 * Their translations stay until they are quiet, or a driver
-		 * takes over.
 		 */
-		vi->stale = vi->nr_domains;
 		trace_kviommu_virtio_status(kviommu_dev(vi->v), old, 0);
+		kviommu_event(vi->v, KVIOMMU_GUEST_RESET);
 		return;
 	}
 	/* The driver must not clear bits (2.1.1); only reset does. */
@@ -116,11 +114,8 @@ static void write_status(struct kviommu_virtio *vi, u8 val)
 
 	vi->status = val;
 	trace_kviommu_virtio_status(kviommu_dev(vi->v), old, val);
-	if (val & ~old & VIRTIO_CONFIG_S_DRIVER_OK) {
-		if (vi->stale)
-			kviommu_virtio_drop_domains(vi);
-		kviommu_apply_all(vi->v);
-	}
+	if (val & ~old & VIRTIO_CONFIG_S_DRIVER_OK)
+		kviommu_event(vi->v, KVIOMMU_GUEST_DRIVER);
 }
 
 static struct kviommu_vq *selected(struct kviommu_virtio *vi)
@@ -357,7 +352,7 @@ static void device_write(struct kviommu_virtio *vi, u32 offset, const u8 *buf,
 		return;
 	vi->bypass = *buf;
 	vi->config_generation++;
-	kviommu_apply_all(vi->v);
+	kviommu_event(vi->v, KVIOMMU_GUEST_POLICY);
 }
 
 /**

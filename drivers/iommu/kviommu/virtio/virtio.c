@@ -78,32 +78,6 @@ void kviommu_virtio_set_domain(struct kviommu_endpoint *ep,
 		list_add_tail(&ep->domain_node, &d->eps);
 }
 
-/**
- * kviommu_virtio_drop_domains() - detach all endpoints
- * @vi: model
- *
- * Endpoints that may still do DMA to what they had mapped stay blocked until
- * they are quiet, even where they would be in bypass.
- */
-void kviommu_virtio_drop_domains(struct kviommu_virtio *vi)
-{
-	struct kviommu *v = vi->v;
-	struct kviommu_endpoint *ep;
-	struct kviommu_vdomain *d;
-	unsigned long id;
-
-	xa_for_each(&v->endpoints, id, ep) {
-		d = ep->domain;
-		if (!d)
-			continue;
-		kviommu_group_mark_unsafe(ep->group);
-		kviommu_virtio_set_domain(ep, NULL);
-		kviommu_group_apply(v, ep->group);
-		kviommu_virtio_domain_put(vi, d);
-	}
-	vi->stale = false;
-}
-
 static int virtio_init(struct kviommu *v)
 {
 	static const u16 max[KVIOMMU_NR_VQS] = {
@@ -158,7 +132,6 @@ static void virtio_reset(struct kviommu *v)
 	kviommu_virtio_reset_transport(vi);
 	/* 5.13.4.2: its initial value only on system reset, which this is. */
 	vi->bypass = v->boot_bypass;
-	kviommu_virtio_drop_domains(vi);
 }
 
 static int virtio_open(struct kviommu *v)
@@ -174,7 +147,14 @@ static int virtio_open(struct kviommu *v)
 static void virtio_close(struct kviommu *v)
 {
 	kviommu_virtio_reset_transport(priv(v));
-	kviommu_virtio_drop_domains(priv(v));
+}
+
+/* 5.13.6: when an endpoint is in bypass mode. */
+static enum kviommu_state virtio_detached(const struct kviommu *v)
+{
+	const struct kviommu_virtio *vi = v->model_priv;
+
+	return vi->bypass ? KVIOMMU_BYPASS : KVIOMMU_BLOCKED;
 }
 
 static void virtio_resolve(struct kviommu *v, struct kviommu_endpoint *ep,
@@ -182,9 +162,8 @@ static void virtio_resolve(struct kviommu *v, struct kviommu_endpoint *ep,
 {
 	struct kviommu_vdomain *d = ep->domain;
 
-	/* 5.13.6: when an endpoint is in bypass mode. */
 	if (!d) {
-		t->state = priv(v)->bypass ? KVIOMMU_BYPASS : KVIOMMU_BLOCKED;
+		t->state = virtio_detached(v);
 		return;
 	}
 	t->chosen = true;
@@ -247,7 +226,7 @@ static void virtio_notify(struct kviommu *v, bool on)
 		kviommu_vq_notify(vi, vq, on);
 }
 
-static void virtio_leave(struct kviommu *v, struct kviommu_endpoint *ep)
+static void virtio_release(struct kviommu *v, struct kviommu_endpoint *ep)
 {
 	struct kviommu_vdomain *d = ep->domain;
 
@@ -256,20 +235,6 @@ static void virtio_leave(struct kviommu *v, struct kviommu_endpoint *ep)
 	kviommu_virtio_set_domain(ep, NULL);
 	kviommu_group_apply(v, ep->group);
 	kviommu_virtio_domain_put(priv(v), d);
-}
-
-static void virtio_quiet(struct kviommu *v, struct kviommu_endpoint *ep)
-{
-	/* The guest has reset the vIOMMU; only for this was it held back. */
-	if (!priv(v)->stale)
-		return;
-	/*
-	 * The others of its group may not be. It is, whatever its bus mastering
-	 * bit says: the host's reset brings that back.
-	 */
-	kviommu_group_mark_unsafe(ep->group);
-	ep->unsafe = false;
-	virtio_leave(v, ep);
 }
 
 static void virtio_each_shadow(struct kviommu *v, kviommu_shadow_fn fn,
@@ -290,7 +255,6 @@ static void virtio_show_state(struct kviommu *v, struct seq_file *s)
 	seq_printf(s, "status 0x%x\n", vi->status);
 	seq_printf(s, "features 0x%llx\n", vi->features);
 	seq_printf(s, "bypass %u\n", vi->bypass);
-	seq_printf(s, "stale %u\n", vi->stale);
 	seq_printf(s, "domains %u\n", vi->nr_domains);
 	seq_printf(s, "requestq enabled %u size %u avail %u used %u\n",
 		   vi->vq[0].enabled, vi->vq[0].size, vi->vq[0].avail,
@@ -346,8 +310,9 @@ const struct kviommu_model kviommu_virtio_model = {
 	.resolve = virtio_resolve,
 	.work = virtio_work,
 	.notify = virtio_notify,
-	.quiet = virtio_quiet,
-	.leave = virtio_leave,
+	.detached = virtio_detached,
+	.release = virtio_release,
+	.leave = virtio_release,
 	.for_each_shadow = virtio_each_shadow,
 	.show_state = virtio_show_state,
 	.show_domains = virtio_show_domains,

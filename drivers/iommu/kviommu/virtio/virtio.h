@@ -109,8 +109,6 @@ struct kviommu_vdomain {
 
 /**
  * struct kviommu_virtio - state of the model; protected by kviommu::lock
- * @stale: the guest reset the device; its domains wait for the endpoints to
- *	   be quiet, or for the next driver
  * @recent: the domain that was used last, or NULL
  * @properties: what a PROBE is answered with
  * @req: requests by type; 0: unknown
@@ -121,7 +119,6 @@ struct kviommu_virtio {
 	u8 status;
 	u8 isr;
 	u8 bypass;
-	bool stale;
 	u8 config_generation;
 	u16 config_vector;
 	u16 queue_select;
@@ -202,7 +199,6 @@ u32 kviommu_virtio_request(struct kviommu_virtio *vi, struct kviommu_vq *vq,
 void kviommu_virtio_events(struct kviommu_virtio *vi);
 
 /* virtio.c */
-void kviommu_virtio_drop_domains(struct kviommu_virtio *vi);
 void kviommu_virtio_set_domain(struct kviommu_endpoint *ep,
 			       struct kviommu_vdomain *d);
 struct kviommu_vdomain *kviommu_virtio_domain_create(struct kviommu_virtio *vi,

@@ -7,7 +7,7 @@
  * firmware can start from an assigned disk. A guest that shuts down turns it off
  * while its disk may still work. What the disk was told are no guest physical
  * addresses, so endpoints that are not quiet keep their translations, until they
- * are quiet or the next driver turns it on again.
+ * are quiet or the next driver turns it on again: see reset.c.
  *
  * Commands and invalidations that need more than a bounded time are finished by
  * the worker; their status bit says when.
@@ -188,9 +188,9 @@ static void host_faults(struct kviommu_vtd *vt)
 
 /* ---- what endpoints reach ---- */
 
-static enum kviommu_state state_off(const struct kviommu_vtd *vt)
+static enum kviommu_state vtd_detached(const struct kviommu *v)
 {
-	return vt->v->boot_bypass ? KVIOMMU_BYPASS : KVIOMMU_BLOCKED;
+	return v->boot_bypass ? KVIOMMU_BYPASS : KVIOMMU_BLOCKED;
 }
 
 static struct vtd_endpoint *endpoint_create(struct kviommu_vtd *vt,
@@ -206,7 +206,7 @@ static struct vtd_endpoint *endpoint_create(struct kviommu_vtd *vt,
 	ve->ep = ep;
 	ep->model_priv = ve;
 	vt->nr_endpoints++;
-	ve->state = state_off(vt);
+	ve->state = vtd_detached(vt->v);
 	if (vt->view.te) {
 		ve->state = KVIOMMU_BLOCKED;
 		vtd_recheck(vt, ve);
@@ -290,6 +290,7 @@ static void redrive(struct kviommu_vtd *vt, u32 bits)
 static void set_root(struct kviommu_vtd *vt)
 {
 	vt->view.rtaddr = vtd_get64(&vt->regs, VTD_RTADDR);
+	kviommu_event(vt->v, KVIOMMU_GUEST_POLICY);
 	if (!vt->view.te) {
 		set_gsts(vt, VTD_GCMD_SRTP, true);
 		return;
@@ -301,43 +302,24 @@ static void set_root(struct kviommu_vtd *vt)
 static void translation_on(struct kviommu_vtd *vt)
 {
 	vt->view.te = true;
-	vt->stale = false;
+	kviommu_event(vt->v, KVIOMMU_GUEST_ENABLE);
 	redrive(vt, VTD_GCMD_TE);
 }
 
-static bool group_unsafe(const struct kviommu_group *g)
-{
-	const struct kviommu_endpoint *ep;
-
-	list_for_each_entry(ep, &g->eps, group_node)
-		if (ep->unsafe)
-			return true;
-	return false;
-}
-
-/*
- * All endpoints leave their domains, with @keep but for those that may still do
- * DMA to what they have.
- */
-static void release_endpoints(struct kviommu_vtd *vt, bool keep)
+/* What was found in tables, but for the domains that endpoints are in. */
+static void forget_lookups(struct kviommu_vtd *vt)
 {
 	struct kviommu_endpoint *ep;
 	struct vtd_endpoint *ve;
 	unsigned long id;
 
 	vtd_unmark_all(vt);
-	vt->stale = false;
 	xa_for_each(&vt->v->endpoints, id, ep) {
 		ve = vtd_endpoint(ep);
 		if (!ve)
 			continue;
-		kviommu_group_mark_unsafe(ep->group);
 		ve->did = 0;
 		ve->fault = VTD_FAULT_NONE;
-		if (keep && ve->domain && group_unsafe(ep->group))
-			vt->stale = true;
-		else
-			vtd_endpoint_set(vt, ve, state_off(vt));
 	}
 }
 
@@ -346,7 +328,8 @@ static void translation_off(struct kviommu_vtd *vt)
 	vt->view.te = false;
 	vt->gsts &= ~VTD_GCMD_TE;
 	set_gsts(vt, VTD_GCMD_TE, false);
-	release_endpoints(vt, true);
+	forget_lookups(vt);
+	kviommu_event(vt->v, KVIOMMU_GUEST_RESET);
 }
 
 /*
@@ -659,7 +642,7 @@ static void vtd_reset(struct kviommu *v)
 	vt->ccmd = false;
 	vt->iotlb = false;
 	vt->wbf = false;
-	release_endpoints(vt, false);
+	forget_lookups(vt);
 	pci_config(v);
 }
 
@@ -692,25 +675,17 @@ static void vtd_close(struct kviommu *v)
 	unsigned long id;
 
 	vt->view.te = false;
-	release_endpoints(vt, false);
 	xa_for_each(&v->endpoints, id, ep)
 		vtd_leave(v, ep);
 	kviommu_geometry_free(&vt->resv);
 }
 
-static void vtd_quiet(struct kviommu *v, struct kviommu_endpoint *ep)
+static void vtd_release(struct kviommu *v, struct kviommu_endpoint *ep)
 {
-	struct kviommu_vtd *vt = priv(v);
 	struct vtd_endpoint *ve = vtd_endpoint(ep);
 
-	/* Only for this was it held back. */
-	if (!vt->stale || !ve || !ve->domain)
-		return;
-	/* The others of its group may not be. See virtio_quiet(). */
-	kviommu_group_mark_unsafe(ep->group);
-	ep->unsafe = false;
-	vtd_endpoint_set(vt, ve, state_off(vt));
-	vt->stale = vt->nr_domains > 0;
+	if (ve)
+		vtd_endpoint_set(priv(v), ve, vtd_detached(v));
 }
 
 static void vtd_each_shadow(struct kviommu *v, kviommu_shadow_fn fn, void *arg)
@@ -732,8 +707,7 @@ static void vtd_show_state(struct kviommu *v, struct seq_file *s)
 	seq_printf(s, "ecap 0x%llx\n", vt->view.ecap);
 	seq_printf(s, "gsts 0x%x\n", vtd_get32(r, VTD_GSTS));
 	seq_printf(s, "rtaddr 0x%llx\n", vt->view.rtaddr);
-	seq_printf(s, "translation %s\n", vt->view.te ? "on" :
-		   vt->stale ? "off, some endpoints are not quiet" : "off");
+	seq_printf(s, "translation %s\n", vt->view.te ? "on" : "off");
 	seq_printf(s, "queue base 0x%llx size 0x%x width %u head 0x%x tail 0x%x\n",
 		   vt->queue.base, vt->queue.size, vt->queue.width,
 		   vt->queue.head, vtd_get32(r, VTD_IQT));
@@ -825,7 +799,8 @@ const struct kviommu_model kviommu_vtd_model = {
 	.resolve = vtd_resolve_endpoint,
 	.work = vtd_work,
 	.notify = vtd_notify,
-	.quiet = vtd_quiet,
+	.detached = vtd_detached,
+	.release = vtd_release,
 	.leave = vtd_leave,
 	.retry = vtd_retry,
 	.for_each_shadow = vtd_each_shadow,

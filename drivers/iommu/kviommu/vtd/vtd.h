@@ -299,8 +299,6 @@ struct vtd_counters {
  * @ccmd: CCMD is complete then
  * @iotlb: IOTLB is
  * @wbf: GCMD.WBF is
- * @stale: translation was turned off, and endpoints that are not quiet have
- *	   kept what they were translated with
  * @check_dids: domain ids may have got more than one table
  * @count: counters
  */
@@ -329,7 +327,6 @@ struct kviommu_vtd {
 	bool ccmd;
 	bool iotlb;
 	bool wbf;
-	bool stale;
 	bool check_dids;
 	struct vtd_counters count;
 };

@@ -449,7 +449,8 @@ TEST_F(vtd, reset)
 	EXPECT_EQ(0, vtd_read(&self->v, VTD_GSTS, 4));
 	ASSERT_EQ(0, mdev_endpoint_state(&self->host.mdev, ENDPOINT(0), state,
 					 sizeof(state)));
-	EXPECT_STREQ("blocked", state);
+	EXPECT_STREQ("quiescing", state);
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, false));
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, true));
