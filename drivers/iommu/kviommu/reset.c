@@ -131,6 +131,23 @@ static void let_go(struct kviommu *v, struct kviommu_endpoint *ep)
 			v->model->release(v, ep);
 }
 
+/* Closed devices don't know of addresses of a VMM that is gone. */
+static void forget(struct kviommu *v, struct kviommu_endpoint *ep)
+{
+	struct kviommu_endpoint *o;
+
+	ep->kdev->attached = false;
+	kviommu_group_block_member(v, ep);
+	v->model->leave(v, ep);
+	ep->unsafe = false;
+	let_go(v, ep);
+	kviommu_group_apply(v, ep->group);
+	list_for_each_entry(o, &ep->group->eps, group_node)
+		if (o != ep && READ_ONCE(o->kdev->bound))
+			return;
+	ep->group->tainted = false;
+}
+
 static void act_on_group(struct kviommu *v, struct kviommu_group *g,
 			 enum action action)
 {
@@ -171,12 +188,7 @@ static void act_on_endpoint(struct kviommu *v, struct kviommu_endpoint *ep,
 		kviommu_group_apply(v, ep->group);
 		break;
 	case FORGET:
-		ep->kdev->attached = false;
-		kviommu_group_block_member(v, ep);
-		v->model->leave(v, ep);
-		ep->unsafe = false;
-		let_go(v, ep);
-		kviommu_group_apply(v, ep->group);
+		forget(v, ep);
 		break;
 	default:
 		break;
