@@ -95,10 +95,32 @@ static int check_member(struct device *dev, void *data)
 	return -EBUSY;
 }
 
+/**
+ * struct mapped_check - what the guest has mapped, for one more device
+ * @geo: of the device
+ * @found: a range that its host keeps for itself, and where something is mapped
+ */
+struct mapped_check {
+	const struct kviommu_geometry *geo;
+	const struct kviommu_resv *found;
+};
+
+static void check_mapped(struct kviommu_shadow *s, u32 id, void *arg)
+{
+	struct mapped_check *chk = arg;
+	unsigned int i;
+
+	for (i = 0; i < chk->geo->nr_resv && !chk->found; i++)
+		if (kviommu_shadow_mapped(s, chk->geo->resv[i].first,
+					  chk->geo->resv[i].last))
+			chk->found = &chk->geo->resv[i];
+}
+
 /* Does the host's geometry hold what the guest was, or will be, promised? */
 static int check_geometry(struct kviommu *v, const char *name,
 			  const struct kviommu_geometry *geo)
 {
+	struct mapped_check chk = { .geo = geo };
 	u64 last = 0;
 
 	if (v->open)
@@ -110,6 +132,15 @@ static int check_geometry(struct kviommu *v, const char *name,
 			 "cannot assign %s: its IOMMU translates %u bits, the vIOMMU has %u; set address_width to %u before the VMM starts\n",
 			 name, fls64(geo->last), fls64(last), fls64(geo->last));
 		return -ERANGE;
+	}
+	/* Other devices may do DMA there, and it would be taken from them. */
+	if (v->open)
+		v->model->for_each_shadow(v, check_mapped, &chk);
+	if (chk.found) {
+		dev_warn(kviommu_dev(v),
+			 "cannot assign %s: its IOMMU reserves 0x%llx-0x%llx, and the guest has something mapped there; assign it before the guest starts\n",
+			 name, chk.found->first, chk.found->last);
+		return -EADDRINUSE;
 	}
 	return 0;
 }
@@ -188,7 +219,7 @@ static int assign_locked(struct kviommu *v, const char *name,
  * Return: 0; -ENODEV if there is no such device, or it is not bound to the
  * variant driver; -EBUSY if it, its group or @id is taken; -EINVAL if the model
  * has no such @id; -ERANGE if the host can't hold the vIOMMU's address width;
- * -ENOMEM.
+ * -EADDRINUSE if the guest uses addresses that the host reserves; -ENOMEM.
  */
 int kviommu_assign(struct kviommu *v, const char *name, u32 id)
 {

@@ -29,6 +29,10 @@ static void model_resolve(struct kviommu *v, struct kviommu_endpoint *ep,
 {
 }
 
+static void model_for_each(struct kviommu *v, kviommu_shadow_fn fn, void *arg)
+{
+}
+
 static const struct kviommu_model test_model = {
 	.name = "test",
 	.init = model_init,
@@ -38,6 +42,7 @@ static const struct kviommu_model test_model = {
 	.release = model_leave,
 	.leave = model_leave,
 	.resolve = model_resolve,
+	.for_each_shadow = model_for_each,
 };
 
 static void geometry_exit(struct kunit *test)
