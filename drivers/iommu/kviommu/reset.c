@@ -118,17 +118,23 @@ static void hold(struct kviommu *v, struct kviommu_group *g)
 		release(v, g);
 }
 
-/* It can do no DMA any more: with the last one, the wait is over. */
+/*
+ * It can do no DMA any more. With the last such member the wait is over, and with
+ * the one whose guest domain the others did use.
+ */
 static void let_go(struct kviommu *v, struct kviommu_endpoint *ep)
 {
 	struct kviommu_group *g = ep->group;
 	bool held = kviommu_group_held(g);
 
 	ep->held = false;
+	if (!held || (kviommu_group_held(g) && g->state != KVIOMMU_BLOCKED))
+		return;
 	/* Members are not marked as unsafe: they were, when it began. */
-	if (held && !kviommu_group_held(g))
-		list_for_each_entry(ep, &g->eps, group_node)
-			v->model->release(v, ep);
+	list_for_each_entry(ep, &g->eps, group_node)
+		ep->held = false;
+	list_for_each_entry(ep, &g->eps, group_node)
+		v->model->release(v, ep);
 }
 
 /* Closed devices don't know of addresses of a VMM that is gone. */
