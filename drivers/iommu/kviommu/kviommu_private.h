@@ -652,7 +652,7 @@ void kviommu_worker_kick(struct kviommu *v);
 
 /* ---- resets (reset.c) ---- */
 
-#define KVIOMMU_QUIESCE_MS	10000
+#define KVIOMMU_QUIESCE_MS	30000
 
 /* What may change what endpoints reach */
 enum kviommu_source {

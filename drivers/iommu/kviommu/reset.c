@@ -114,7 +114,7 @@ static void hold(struct kviommu *v, struct kviommu_group *g)
 	bool same = g->state == KVIOMMU_BYPASS &&
 		    v->model->detached(v) == KVIOMMU_BYPASS;
 
-	if (same || !v->quiesce_ms || !kviommu_group_hold(g))
+	if (same || !READ_ONCE(v->quiesce_ms) || !kviommu_group_hold(g))
 		release(v, g);
 }
 
@@ -247,7 +247,7 @@ static void settle(struct kviommu *v, enum kviommu_source source, u64 begin)
 		r->since = now;
 		/* Not put off by a reset in a reset: a guest could go on so. */
 		queue_delayed_work(system_freezable_wq, &r->deadline,
-				   msecs_to_jiffies(v->quiesce_ms));
+				   msecs_to_jiffies(READ_ONCE(v->quiesce_ms)));
 		return;
 	}
 	if (r->holding) {
@@ -304,8 +304,9 @@ static void deadline_fn(struct work_struct *work)
 	mutex_lock(&v->lock);
 	/* The hold may just have ended, and another one begun. */
 	if (v->reset.holding && !delayed_work_pending(&v->reset.deadline)) {
-		kviommu_warn(v, "devices were not quiet %u ms after a reset: they are blocked until they are\n",
-			     v->quiesce_ms);
+		kviommu_warn(v, "devices were not quiet %llu ms after a reset: they are blocked until they are\n",
+			     div_u64(ktime_get_ns() - v->reset.since,
+				     NSEC_PER_MSEC));
 		kviommu_event(v, KVIOMMU_DEADLINE);
 	}
 	mutex_unlock(&v->lock);
