@@ -45,6 +45,11 @@ demo:
 bench style:
 	@$(vm)/$@
 
+RESETS ?= 200
+
+soak:
+	@$(vm)/soak --resets $(RESETS) $(MODELS)
+
 vm:
 	@$(vm)/run --flavour fast --dev edu,nvme --timeout 86400 --shell
 
@@ -77,6 +82,8 @@ help:
 	@echo '                 tables in it, in the format of tools/testing/testdata'
 	@echo 'kselftest        of these, the programs of tools/testing/selftests/kviommu'
 	@echo 'e2e              of these, the guests'
+	@echo 'soak             guests that are reset while their disks work; RESETS=200 times,'
+	@echo '                 MODELS="virtio vtd boot"'
 	@echo 'bench            what requests cost, in instructions'
 	@echo 'vm               a shell in the VM, with the modules ready'
 	@echo 'style            checkpatch, sparse, cppcheck and shellcheck'
@@ -89,4 +96,4 @@ help:
 	@echo 'The VM needs no more than root on Debian 12 or 13, and its archive.'
 
 .PHONY: all kernel-has-options modules modules_install tools install-tools check kunit \
-	kselftest e2e demo bench style vm package package-check htmldocs clean help
+	kselftest e2e demo soak bench style vm package package-check htmldocs clean help
