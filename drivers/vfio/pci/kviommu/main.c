@@ -70,9 +70,6 @@ static bool op_bus_master(void *priv)
 	return cmd & PCI_COMMAND_MASTER;
 }
 
-/* Tells the core of resets, apart so that it can be waited for. */
-static struct workqueue_struct *quiet_wq;
-
 static const struct kviommu_dev_ops kviommu_ops = {
 	.attach = op_attach,
 	.replace = op_replace,
@@ -150,6 +147,20 @@ static ssize_t kvd_write(struct vfio_device *vdev, const char __user *buf,
 	return rc;
 }
 
+static const struct vfio_device_ops kvd_ops;
+
+/* Of all devices that are reset with it; others may be busy for long. */
+static void wait_quiet(struct vfio_device *vdev)
+{
+	struct vfio_device_set *set = vdev->dev_set;
+	struct vfio_device *cur;
+
+	guard(mutex)(&set->lock);
+	list_for_each_entry(cur, &set->device_list, dev_set_list)
+		if (cur->ops == &kvd_ops)
+			flush_work(&to_kvd(cur)->quiet_work);
+}
+
 static long kvd_ioctl(struct vfio_device *vdev, unsigned int cmd,
 		      unsigned long arg)
 {
@@ -161,7 +172,7 @@ static long kvd_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	 */
 	if (!rc && (cmd == VFIO_DEVICE_RESET ||
 		    cmd == VFIO_DEVICE_PCI_HOT_RESET))
-		flush_workqueue(quiet_wq);
+		wait_quiet(vdev);
 	return rc;
 }
 
@@ -244,7 +255,7 @@ static void kvd_remove(struct pci_dev *pdev)
 
 static void kvd_reset_done(struct pci_dev *pdev)
 {
-	queue_work(quiet_wq, &drvdata(pdev)->quiet_work);
+	schedule_work(&drvdata(pdev)->quiet_work);
 }
 
 static pci_ers_result_t kvd_error_detected(struct pci_dev *pdev,
@@ -278,27 +289,7 @@ static struct pci_driver kvd_driver = {
 	.err_handler = &kvd_err_handlers,
 	.driver_managed_dma = true,
 };
-
-static int __init kvd_init(void)
-{
-	int rc;
-
-	quiet_wq = alloc_workqueue("kviommu_quiet", WQ_UNBOUND, 0);
-	if (!quiet_wq)
-		return -ENOMEM;
-	rc = pci_register_driver(&kvd_driver);
-	if (rc)
-		destroy_workqueue(quiet_wq);
-	return rc;
-}
-module_init(kvd_init);
-
-static void __exit kvd_exit(void)
-{
-	pci_unregister_driver(&kvd_driver);
-	destroy_workqueue(quiet_wq);
-}
-module_exit(kvd_exit);
+module_pci_driver(kvd_driver);
 
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The kviommu developers");
