@@ -117,7 +117,7 @@ void kviommu_group_mark_unsafe(struct kviommu_group *g)
 	if (!g->tainted)
 		return;
 	list_for_each_entry(ep, &g->eps, group_node)
-		if (takes_part(ep))
+		if (takes_part(ep) && !ep->quiet)
 			ep->unsafe |= ep->kdev->ops->bus_master(ep->kdev->priv);
 }
 

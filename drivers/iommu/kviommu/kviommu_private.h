@@ -433,6 +433,7 @@ struct kviommu_dev {
  * @unsafe: it may still do DMA with addresses of translations that are gone;
  *	    no bypass before it is quiet
  * @held: it may still do DMA after a reset, and keeps what it had before
+ * @quiet: it was quiet since its group is held
  * @model_priv: the model's; it is gone after kviommu_model::leave()
  */
 struct kviommu_endpoint {
@@ -445,6 +446,7 @@ struct kviommu_endpoint {
 	void *domain;
 	bool unsafe;
 	bool held;
+	bool quiet;
 	void *model_priv;
 	struct kviommu_geometry geo;
 };

@@ -92,19 +92,33 @@ static enum kviommu_state state_of(struct kviommu_group *g)
 }
 
 /*
- * The model forgets what the guest has said of the members. Who is held was
- * marked when that began; all others that master the bus now are unsafe.
+ * Members that master the bus now and were not quiet since are unsafe: not only
+ * those for whom the hold began, but also who has joined them later.
  */
-static void release(struct kviommu *v, struct kviommu_group *g)
+static void end_hold(struct kviommu_group *g)
 {
 	struct kviommu_endpoint *ep;
 
-	if (!kviommu_group_held(g))
-		kviommu_group_mark_unsafe(g);
-	list_for_each_entry(ep, &g->eps, group_node)
+	kviommu_group_mark_unsafe(g);
+	list_for_each_entry(ep, &g->eps, group_node) {
 		ep->held = false;
+		ep->quiet = false;
+	}
+}
+
+/* The model forgets what the guest has said of the members. */
+static void leave_domains(struct kviommu *v, struct kviommu_group *g)
+{
+	struct kviommu_endpoint *ep;
+
+	end_hold(g);
 	list_for_each_entry(ep, &g->eps, group_node)
 		v->model->release(v, ep);
+}
+
+static void release(struct kviommu *v, struct kviommu_group *g)
+{
+	leave_domains(v, g);
 	kviommu_group_apply(v, g);
 }
 
@@ -119,8 +133,8 @@ static void hold(struct kviommu *v, struct kviommu_group *g)
 }
 
 /*
- * It can do no DMA any more. With the last such member the wait is over, and with
- * the one whose guest domain the others did use.
+ * It is not waited for any more. With the last such member the wait is over, and
+ * with the one whose guest domain the others did use.
  */
 static void let_go(struct kviommu *v, struct kviommu_endpoint *ep)
 {
@@ -128,13 +142,16 @@ static void let_go(struct kviommu *v, struct kviommu_endpoint *ep)
 	bool held = kviommu_group_held(g);
 
 	ep->held = false;
-	if (!held || (kviommu_group_held(g) && g->state != KVIOMMU_BLOCKED))
-		return;
-	/* Members are not marked as unsafe: they were, when it began. */
-	list_for_each_entry(ep, &g->eps, group_node)
-		ep->held = false;
-	list_for_each_entry(ep, &g->eps, group_node)
-		v->model->release(v, ep);
+	if (held && (!kviommu_group_held(g) || g->state == KVIOMMU_BLOCKED))
+		leave_domains(v, g);
+}
+
+/* It can do no DMA any more. */
+static void quiet(struct kviommu *v, struct kviommu_endpoint *ep)
+{
+	ep->unsafe = false;
+	ep->quiet = kviommu_group_held(ep->group);
+	let_go(v, ep);
 }
 
 /* Closed devices don't know of addresses of a VMM that is gone. */
@@ -145,8 +162,7 @@ static void forget(struct kviommu *v, struct kviommu_endpoint *ep)
 	ep->kdev->attached = false;
 	kviommu_group_block_member(v, ep);
 	v->model->leave(v, ep);
-	ep->unsafe = false;
-	let_go(v, ep);
+	quiet(v, ep);
 	kviommu_group_apply(v, ep->group);
 	list_for_each_entry(o, &ep->group->eps, group_node)
 		if (o != ep && READ_ONCE(o->kdev->bound))
@@ -157,8 +173,6 @@ static void forget(struct kviommu *v, struct kviommu_endpoint *ep)
 static void act_on_group(struct kviommu *v, struct kviommu_group *g,
 			 enum action action)
 {
-	struct kviommu_endpoint *ep;
-
 	switch (action) {
 	case APPLY:
 		kviommu_group_apply(v, g);
@@ -170,8 +184,7 @@ static void act_on_group(struct kviommu *v, struct kviommu_group *g,
 		release(v, g);
 		break;
 	case ADOPT:
-		list_for_each_entry(ep, &g->eps, group_node)
-			ep->held = false;
+		end_hold(g);
 		break;
 	default:
 		break;
@@ -183,11 +196,13 @@ static void act_on_endpoint(struct kviommu *v, struct kviommu_endpoint *ep,
 {
 	switch (action) {
 	case QUIET:
-		ep->unsafe = false;
-		let_go(v, ep);
+		quiet(v, ep);
 		kviommu_group_apply(v, ep->group);
 		break;
 	case BLOCK:
+		/* What it had in a hold counts when it is attached again. */
+		if (kviommu_group_held(ep->group))
+			kviommu_group_mark_unsafe(ep->group);
 		ep->kdev->attached = false;
 		kviommu_group_block_member(v, ep);
 		let_go(v, ep);
