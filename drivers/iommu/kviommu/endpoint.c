@@ -566,8 +566,8 @@ EXPORT_SYMBOL_GPL(kviommu_dev_detach);
 /**
  * kviommu_dev_quiet() - the device does no DMA any more
  * @kdev: handle
- * @reset: it was reset; else its bus mastering was switched off, and that
- *	   counts only if it still is
+ * @reset: it was reset, with success; else its bus mastering was switched off,
+ *	   and that counts only if it still is
  */
 void kviommu_dev_quiet(struct kviommu_dev *kdev, bool reset)
 {

@@ -668,8 +668,8 @@ enum kviommu_source {
 	KVIOMMU_MEMORY,		/* guest memory is attached, or detached */
 	KVIOMMU_CLOSED,		/* the VMM has closed the vIOMMU, or is dead */
 	/* Of one endpoint: */
-	KVIOMMU_EP_RESET,	/* VFIO_DEVICE_RESET, hot reset, FLR */
-	KVIOMMU_EP_MASTER_OFF,	/* bus mastering was switched off */
+	KVIOMMU_EP_RESET,	/* VFIO_DEVICE_RESET, hot reset */
+	KVIOMMU_EP_MASTER_OFF,	/* bus mastering was switched off, FLR */
 	KVIOMMU_EP_DETACHED,	/* the VMM has detached it */
 	KVIOMMU_EP_CLOSED,	/* the VMM has closed it, or is dead */
 	KVIOMMU_EP_REMOVED,	/* unassigned, or a driver or the mdev goes */

@@ -19,14 +19,12 @@ KVIOMMU_IMPORT_NS(IOMMUFD);
  * struct kviommu_vfio_dev - an assigned device
  * @core: vfio-pci-core's part
  * @kdev: what the kviommu core knows of it
- * @quiet_work: the device was reset. vfio-pci-core resets under its
- *		memory_lock, which is taken under mmap_lock, and the core of
- *		kviommu pins memory under its own locks
+ * @reset_done: the PCI core has tried to reset it since this was last looked at
  */
 struct kviommu_vfio_dev {
 	struct vfio_pci_core_device core;
 	struct kviommu_dev *kdev;
-	struct work_struct quiet_work;
+	bool reset_done;
 };
 
 static struct kviommu_vfio_dev *to_kvd(struct vfio_device *vdev)
@@ -111,7 +109,6 @@ static int kvd_bind_iommufd(struct vfio_device *vdev, struct iommufd_ctx *ictx,
 static void kvd_unbind_iommufd(struct vfio_device *vdev)
 {
 	/* The core has closed the device: bus mastering is off. */
-	cancel_work_sync(&to_kvd(vdev)->quiet_work);
 	kviommu_dev_unbind(to_kvd(vdev)->kdev);
 	vfio_iommufd_physical_unbind(vdev);
 }
@@ -135,30 +132,50 @@ static ssize_t kvd_write(struct vfio_device *vdev, const char __user *buf,
 			 size_t count, loff_t *ppos)
 {
 	struct kviommu_vfio_dev *kvd = to_kvd(vdev);
-	loff_t pos = *ppos;
+	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
+	bool config = is_config(*ppos);
 	ssize_t rc;
 
+	if (config)
+		WRITE_ONCE(kvd->reset_done, false);
 	rc = vfio_pci_core_write(vdev, buf, count, ppos);
-	if (rc > 0 && is_config(pos) &&
-	    (pos & VFIO_PCI_OFFSET_MASK) <= PCI_COMMAND &&
-	    (pos & VFIO_PCI_OFFSET_MASK) + rc > PCI_COMMAND &&
-	    !op_bus_master(kvd))
+	if (rc <= 0 || !config)
+		return rc;
+	/*
+	 * The guest's function level reset: whether it was one, nobody tells.
+	 * Bus Master Enable is 0 after it (PCIe 6.6.2), so make it so.
+	 */
+	if (READ_ONCE(kvd->reset_done))
+		pci_clear_master(kvd->core.pdev);
+	else if (offset > PCI_COMMAND || offset + rc <= PCI_COMMAND)
+		return rc;
+	if (!op_bus_master(kvd))
 		kviommu_dev_quiet(kvd->kdev, false);
 	return rc;
 }
 
 static const struct vfio_device_ops kvd_ops;
 
-/* Of all devices that are reset with it; others may be busy for long. */
-static void wait_quiet(struct vfio_device *vdev)
+/*
+ * It was reset, and is as when it was opened: it does not master the bus until it
+ * is told to. The PCI core has restored that bit, and with it a vIOMMU that is
+ * reset later would take the device for one that still does DMA.
+ */
+static void was_reset(struct kviommu_vfio_dev *kvd)
 {
-	struct vfio_device_set *set = vdev->dev_set;
+	pci_clear_master(kvd->core.pdev);
+	kviommu_dev_quiet(kvd->kdev, true);
+}
+
+/* All of them were; the caller had to show that they are its own. */
+static void set_was_reset(struct vfio_device_set *set)
+{
 	struct vfio_device *cur;
 
 	guard(mutex)(&set->lock);
 	list_for_each_entry(cur, &set->device_list, dev_set_list)
-		if (cur->ops == &kvd_ops)
-			flush_work(&to_kvd(cur)->quiet_work);
+		if (cur->open_count && cur->ops == &kvd_ops)
+			was_reset(to_kvd(cur));
 }
 
 static long kvd_ioctl(struct vfio_device *vdev, unsigned int cmd,
@@ -166,13 +183,11 @@ static long kvd_ioctl(struct vfio_device *vdev, unsigned int cmd,
 {
 	long rc = vfio_pci_core_ioctl(vdev, cmd, arg);
 
-	/*
-	 * The VMM may rely on it when this returns. A hot reset is one of all
-	 * the devices on a bus.
-	 */
-	if (!rc && (cmd == VFIO_DEVICE_RESET ||
-		    cmd == VFIO_DEVICE_PCI_HOT_RESET))
-		wait_quiet(vdev);
+	/* A reset that failed is none, though the PCI core says "done". */
+	if (!rc && cmd == VFIO_DEVICE_RESET)
+		was_reset(to_kvd(vdev));
+	else if (!rc && cmd == VFIO_DEVICE_PCI_HOT_RESET)
+		set_was_reset(vdev->dev_set);
 	return rc;
 }
 
@@ -197,14 +212,6 @@ static const struct vfio_device_ops kvd_ops = {
 	.detach_ioas	= kvd_detach_ioas,
 };
 
-static void quiet_work(struct work_struct *work)
-{
-	struct kviommu_vfio_dev *kvd =
-		container_of(work, struct kviommu_vfio_dev, quiet_work);
-
-	kviommu_dev_quiet(kvd->kdev, true);
-}
-
 static int kvd_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct kviommu_vfio_dev *kvd;
@@ -214,7 +221,6 @@ static int kvd_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 				&kvd_ops);
 	if (IS_ERR(kvd))
 		return PTR_ERR(kvd);
-	INIT_WORK(&kvd->quiet_work, quiet_work);
 	dev_set_drvdata(&pdev->dev, &kvd->core);
 	kviommu_set_pci_ops(&kvd->core);
 	kvd->kdev = kviommu_dev_register(&pdev->dev, &kviommu_ops, kvd);
@@ -248,14 +254,13 @@ static void kvd_remove(struct pci_dev *pdev)
 
 	/* Waits for the VMM to close it. */
 	vfio_pci_core_unregister_device(&kvd->core);
-	cancel_work_sync(&kvd->quiet_work);
 	kviommu_dev_unregister(kvd->kdev);
 	vfio_put_device(&kvd->core.vdev);
 }
 
 static void kvd_reset_done(struct pci_dev *pdev)
 {
-	schedule_work(&drvdata(pdev)->quiet_work);
+	WRITE_ONCE(drvdata(pdev)->reset_done, true);
 }
 
 static pci_ers_result_t kvd_error_detected(struct pci_dev *pdev,
