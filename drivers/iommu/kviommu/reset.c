@@ -258,7 +258,7 @@ static void settle(struct kviommu *v, enum kviommu_source source, u64 begin)
 	if (groups_held(v)) {
 		if (r->holding)
 			return;
-		r->holding = true;
+		WRITE_ONCE(r->holding, true);
 		r->since = now;
 		/* Not put off by a reset in a reset: a guest could go on so. */
 		queue_delayed_work(system_freezable_wq, &r->deadline,
@@ -266,7 +266,7 @@ static void settle(struct kviommu *v, enum kviommu_source source, u64 begin)
 		return;
 	}
 	if (r->holding) {
-		r->holding = false;
+		WRITE_ONCE(r->holding, false);
 		cancel_delayed_work(&r->deadline);
 		phase_done(v, KVIOMMU_HOLD, begin - r->since);
 	} else if (!is_reset(source)) {
@@ -327,14 +327,21 @@ static void deadline_fn(struct work_struct *work)
 	mutex_unlock(&v->lock);
 }
 
-/* User space is frozen next, and a half-done reset would sleep with it. */
+/*
+ * User space is frozen next, and a half-done reset would sleep with it. This does
+ * not wait for a vIOMMU at work: opening any other one would wait with it, for the
+ * list of notifiers.
+ */
 static int suspend_fn(struct notifier_block *nb, unsigned long what, void *data)
 {
 	struct kviommu *v = container_of(nb, struct kviommu, reset.suspend);
 
 	if (what != PM_SUSPEND_PREPARE && what != PM_HIBERNATION_PREPARE)
 		return NOTIFY_DONE;
-	mutex_lock(&v->lock);
+	if (!READ_ONCE(v->reset.holding))
+		return NOTIFY_DONE;
+	if (!mutex_trylock(&v->lock))
+		return notifier_from_errno(-EBUSY);
 	kviommu_event(v, KVIOMMU_SUSPEND);
 	mutex_unlock(&v->lock);
 	return NOTIFY_OK;

@@ -4,6 +4,7 @@
  * OK must leave everything as it was.
  */
 #include <linux/slab.h>
+#include <linux/suspend.h>
 
 #include "guest.h"
 
@@ -837,6 +838,31 @@ static void reset_system(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m.d31->hwpt, GUEST_PT);
 }
 
+/* The host suspends: a hold ends, but nobody waits for a vIOMMU at work. */
+static void reset_suspend(struct kunit *test)
+{
+	struct machine m = create(test, GUEST_ALL_FEATURES);
+	struct kviommu *v = m.g->v;
+	struct notifier_block *nb = &v->reset.suspend;
+
+	mutex_lock(&v->lock);
+	KUNIT_EXPECT_EQ(test, NOTIFY_DONE,
+			nb->notifier_call(nb, PM_SUSPEND_PREPARE, NULL));
+	mutex_unlock(&v->lock);
+	m.d10->bus_master = true;
+	kviommu_reset(v);
+	KUNIT_EXPECT_TRUE(test, v->reset.holding);
+	mutex_lock(&v->lock);
+	KUNIT_EXPECT_EQ(test, notifier_from_errno(-EBUSY),
+			nb->notifier_call(nb, PM_SUSPEND_PREPARE, NULL));
+	mutex_unlock(&v->lock);
+	KUNIT_EXPECT_TRUE(test, reaches(m.g, m.d10, MAP1, RAM));
+	KUNIT_EXPECT_EQ(test, NOTIFY_OK,
+			nb->notifier_call(nb, PM_HIBERNATION_PREPARE, NULL));
+	KUNIT_EXPECT_FALSE(test, v->reset.holding);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d10));
+}
+
 /* The VMM dies: everything is blocked, and nothing stays pinned. */
 static void reset_close(struct kunit *test)
 {
@@ -1072,6 +1098,7 @@ static struct kunit_case request_cases[] = {
 	KUNIT_CASE(request_probe_too_much),
 	KUNIT_CASE(reset_translated_until_quiet),
 	KUNIT_CASE(reset_unsafe),
+	KUNIT_CASE(reset_suspend),
 	KUNIT_CASE(reset_system),
 	KUNIT_CASE(reset_close),
 	KUNIT_CASE(reset_unbind),
