@@ -662,7 +662,7 @@ enum kviommu_source {
 	KVIOMMU_GUEST_RESET,	/* virtio: status 0. VT-d: TE off */
 	KVIOMMU_GUEST_DRIVER,	/* virtio: DRIVER_OK */
 	KVIOMMU_GUEST_ENABLE,	/* VT-d: TE on */
-	KVIOMMU_GUEST_POLICY,	/* virtio: bypass. VT-d: root pointer */
+	KVIOMMU_GUEST_POLICY,	/* virtio: bypass */
 	KVIOMMU_DEADLINE,	/* quiesce_ms after a reset */
 	KVIOMMU_SUSPEND,	/* the host is about to sleep */
 	KVIOMMU_MEMORY,		/* guest memory is attached, or detached */

@@ -290,7 +290,6 @@ static void redrive(struct kviommu_vtd *vt, u32 bits)
 static void set_root(struct kviommu_vtd *vt)
 {
 	vt->view.rtaddr = vtd_get64(&vt->regs, VTD_RTADDR);
-	kviommu_event(vt->v, KVIOMMU_GUEST_POLICY);
 	if (!vt->view.te) {
 		set_gsts(vt, VTD_GCMD_SRTP, true);
 		return;

@@ -85,6 +85,7 @@ static int guest_driver(struct machine *m)
 					1024);
 }
 
+/* With VT-d the root pointer, which alone does nothing */
 static int guest_policy(struct machine *m)
 {
 	return m->is_vtd ? vtd_set_root(&m->vtd) :
