@@ -108,7 +108,15 @@ static int kvd_bind_iommufd(struct vfio_device *vdev, struct iommufd_ctx *ictx,
 
 static void kvd_unbind_iommufd(struct vfio_device *vdev)
 {
-	/* The core has closed the device: bus mastering is off. */
+	struct vfio_pci_core_device *core = &to_kvd(vdev)->core;
+
+	/*
+	 * The core has closed the device: bus mastering is off. Devices that can
+	 * only be reset together are reset with the last one.
+	 */
+	if (core->needs_reset && vfio_device_set_open_count(vdev->dev_set) == 1)
+		dev_warn_ratelimited(&core->pdev->dev,
+				     "could not be reset after its VMM closed it: DMA that it was about to do may go on with the next one\n");
 	kviommu_dev_unbind(to_kvd(vdev)->kdev);
 	vfio_iommufd_physical_unbind(vdev);
 }
