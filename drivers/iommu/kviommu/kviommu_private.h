@@ -787,7 +787,6 @@ void kviommu_close(struct kviommu *v);
 void kviommu_reset(struct kviommu *v);
 void kviommu_memory(struct kviommu *v, bool attached);
 void kviommu_dma_unmap(struct kviommu *v, u64 iova, u64 length);
-void kviommu_apply_all(struct kviommu *v);
 void kviommu_flush_all(struct kviommu *v);
 void kviommu_refill_all(struct kviommu *v, unsigned int budget);
 void kviommu_refill(struct kviommu *v);

@@ -152,6 +152,16 @@ static void hold_shadow(struct kviommu_shadow *s, u32 id, void *arg)
 		kviommu_shadow_hold(s, range[1]);
 }
 
+/* Put every group where the model wants it. What fails is blocked, and logged. */
+static void apply_all(struct kviommu *v)
+{
+	struct kviommu_group *g;
+
+	lockdep_assert_held(&v->lock);
+	list_for_each_entry(g, &v->groups, node)
+		kviommu_group_apply(v, g);
+}
+
 /**
  * kviommu_flush_all() - make all unmaps so far reach the devices
  * @v: vIOMMU, locked
@@ -164,24 +174,9 @@ void kviommu_flush_all(struct kviommu *v)
 		kviommu_shadow_flush(s);
 	/* What could not be unmapped must not be reached. */
 	if (unlikely(v->gmem.broken))
-		kviommu_apply_all(v);
+		apply_all(v);
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_flush_all);
-
-/**
- * kviommu_apply_all() - put every group where the model wants it
- * @v: vIOMMU, locked
- *
- * What fails is blocked, and logged.
- */
-void kviommu_apply_all(struct kviommu *v)
-{
-	struct kviommu_group *g;
-
-	lockdep_assert_held(&v->lock);
-	list_for_each_entry(g, &v->groups, node)
-		kviommu_group_apply(v, g);
-}
 
 /* What the last VMM's devices did is not the next one's. */
 static void kviommu_faults_clear(struct kviommu *v)
