@@ -76,7 +76,7 @@ static void resolve(struct kviommu *v, struct kviommu_group *g,
 {
 	struct kviommu_endpoint *ep;
 	struct kviommu_target te;
-	bool first = true, unsafe = false;
+	bool first = true, unsafe = false, held = false;
 
 	*t = (struct kviommu_target){ .state = KVIOMMU_BLOCKED };
 	if (!v->open || !v->memory)
@@ -86,16 +86,17 @@ static void resolve(struct kviommu *v, struct kviommu_group *g,
 			continue;
 		te = (struct kviommu_target){ .state = KVIOMMU_BLOCKED };
 		v->model->resolve(v, ep, &te);
-		/* Registers may say otherwise since a reset. */
-		if (ep->held && g->state == KVIOMMU_BYPASS)
-			te.state = KVIOMMU_BYPASS;
 		unsafe |= ep->unsafe;
+		held |= ep->held;
 		/* Without a leader: what all of them may reach. */
 		if (first || (te.chosen && !t->chosen) ||
 		    (!t->chosen && te.state < t->state))
 			*t = te;
 		first = false;
 	}
+	/* Registers may say otherwise since a reset. */
+	if (held && g->state == KVIOMMU_BYPASS)
+		t->state = KVIOMMU_BYPASS;
 	/* What one of them may still read or write are no guest addresses. */
 	if (t->state == KVIOMMU_BYPASS && unsafe)
 		t->state = KVIOMMU_BLOCKED;
