@@ -193,6 +193,8 @@ static int assign_locked(struct kviommu *v, const char *name,
 		return rc;
 	}
 	rc = check_geometry(v, name, &ep->geo);
+	if (!rc && v->open && v->model->assigned)
+		rc = v->model->assigned(v, ep);
 	if (rc)
 		return rc;
 

@@ -550,6 +550,9 @@ typedef void (*kviommu_shadow_fn)(struct kviommu_shadow *s, u32 id, void *arg);
  * @init: once, at creation; fills in the PCI config space
  * @exit: undoes @init
  * @open: a VMM opened it: reset state. @close: it is gone, drop everything
+ * @assigned: @ep is about to be assigned while it is open, and the guest has nothing
+ *	      mapped where its host reserves addresses: that must stay so until
+ *	      @close. 0 or -ENOMEM. May be NULL
  * @reset: VFIO_DEVICE_RESET: registers and queues; endpoints follow by @release
  * @read: a register; @len is 1, 2, 4 or 8 and naturally aligned
  * @write: the same
@@ -577,6 +580,7 @@ struct kviommu_model {
 	void (*exit)(struct kviommu *v);
 	int (*open)(struct kviommu *v);
 	void (*close)(struct kviommu *v);
+	int (*assigned)(struct kviommu *v, struct kviommu_endpoint *ep);
 	void (*reset)(struct kviommu *v);
 	void (*read)(struct kviommu *v, u32 offset, void *buf, size_t len);
 	void (*write)(struct kviommu *v, u32 offset, const void *buf,

@@ -993,37 +993,14 @@ static void resv_insert(struct kviommu_geometry *geo, struct kviommu_resv new)
 	geo->nr_resv = n + 1;
 }
 
-/* Nothing of a range may stay mapped. */
-static void resv_clear(struct kviommu_vtd *vt, const struct kviommu_resv *r)
-{
-	struct kviommu_sync y = {
-		.budget = S64_MAX,
-		.max_pieces = U64_MAX,
-		.changing = changing,
-		.refused = refused,
-	};
-	struct vtd_domain *d;
-	u64 before;
-
-	list_for_each_entry(d, &vt->domains, node) {
-		before = d->shadow.nr_mappings;
-		kviommu_sync_start(&y, &d->shadow, &vt->resv, r->first);
-		kviommu_sync_gap(&y, r->last);
-		vt->v->nr_mappings += d->shadow.nr_mappings - before;
-		cond_resched();
-	}
-	/* What was lost with it, for lack of memory */
-	if (y.nr_refused)
-		kviommu_retry_later(vt->v);
-}
-
 /**
  * vtd_resv_add() - addresses are reserved for one more endpoint
  * @vt: model
  * @geo: what its host can translate
  *
  * They are not mapped in any guest domain from then on: it is not known which
- * one the endpoint will be in.
+ * one the endpoint will be in. Nothing is mapped there now, see
+ * kviommu_model::assigned.
  *
  * Return: 0 or -ENOMEM.
  */
@@ -1040,7 +1017,6 @@ int vtd_resv_add(struct kviommu_vtd *vt, const struct kviommu_geometry *geo)
 		if (!resv)
 			return -ENOMEM;
 		vt->resv.resv = resv;
-		resv_clear(vt, &geo->resv[i]);
 		resv_insert(&vt->resv, geo->resv[i]);
 	}
 	return 0;

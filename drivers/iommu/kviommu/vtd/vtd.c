@@ -198,8 +198,6 @@ static struct vtd_endpoint *endpoint_create(struct kviommu_vtd *vt,
 {
 	struct vtd_endpoint *ve;
 
-	if (vtd_resv_add(vt, &ep->geo))
-		return NULL;
 	ve = kzalloc_obj(*ve, GFP_KERNEL_ACCOUNT);
 	if (!ve)
 		return NULL;
@@ -645,12 +643,27 @@ static void vtd_reset(struct kviommu *v)
 	pci_config(v);
 }
 
+static int vtd_assigned(struct kviommu *v, struct kviommu_endpoint *ep)
+{
+	return vtd_resv_add(priv(v), &ep->geo);
+}
+
 static int vtd_open(struct kviommu *v)
 {
 	struct kviommu_vtd *vt = priv(v);
+	struct kviommu_endpoint *ep;
+	unsigned long id;
+	int rc;
 
 	memset(&vt->count, 0, sizeof(vt->count));
 	vtd_reset(v);
+	xa_for_each(&v->endpoints, id, ep) {
+		rc = vtd_assigned(v, ep);
+		if (rc) {
+			kviommu_geometry_free(&vt->resv);
+			return rc;
+		}
+	}
 	return 0;
 }
 
@@ -791,6 +804,7 @@ const struct kviommu_model kviommu_vtd_model = {
 	.init = vtd_init,
 	.exit = vtd_exit,
 	.open = vtd_open,
+	.assigned = vtd_assigned,
 	.close = vtd_close,
 	.reset = vtd_reset,
 	.read = vtd_read,
