@@ -94,9 +94,15 @@ static void resolve(struct kviommu *v, struct kviommu_group *g,
 			*t = te;
 		first = false;
 	}
-	/* Registers may say otherwise since a reset. */
-	if (held && g->state == KVIOMMU_BYPASS)
+	/*
+	 * Registers may say otherwise since a reset; and where some members have
+	 * left their domains and some have not, what is left of the old domains
+	 * says nothing.
+	 */
+	if (g->state == KVIOMMU_BYPASS && (held || (g->leaving && !first)))
 		t->state = KVIOMMU_BYPASS;
+	else if (g->leaving)
+		t->state = KVIOMMU_BLOCKED;
 	/* What one of them may still read or write are no guest addresses. */
 	if (t->state == KVIOMMU_BYPASS && unsafe)
 		t->state = KVIOMMU_BLOCKED;

@@ -455,6 +455,8 @@ struct kviommu_endpoint {
  * struct kviommu_group - devices the host can't tell apart: they move together
  * @state: of all its bound members
  * @tainted: they were translated, and not in bypass since
+ * @leaving: they leave their guest domains, one after the other: the group stays in
+ *	     bypass, or is blocked, meanwhile
  * @hostdom: for TRANSLATED
  */
 struct kviommu_group {
@@ -463,6 +465,7 @@ struct kviommu_group {
 	struct list_head eps;
 	enum kviommu_state state;
 	bool tainted;
+	bool leaving;
 	struct kviommu_hostdom *hostdom;
 };
 

@@ -112,8 +112,11 @@ static void leave_domains(struct kviommu *v, struct kviommu_group *g)
 	struct kviommu_endpoint *ep;
 
 	end_hold(g);
-	list_for_each_entry(ep, &g->eps, group_node)
+	list_for_each_entry(ep, &g->eps, group_node) {
+		/* Only with the last one it is known where they go. */
+		g->leaving = !list_is_last(&ep->group_node, &g->eps);
 		v->model->release(v, ep);
+	}
 }
 
 static void release(struct kviommu *v, struct kviommu_group *g)

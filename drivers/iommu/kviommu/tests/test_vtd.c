@@ -1113,6 +1113,7 @@ static void vtd_group(struct kunit *test)
 {
 	struct machine m = { .g = vg_create(test, NULL) };
 	struct mock_dev *d2;
+	unsigned int attaches;
 	u64 root2;
 
 	m.d = mock_add_dev(m.g->m, 0, NULL);
@@ -1142,6 +1143,11 @@ static void vtd_group(struct kunit *test)
 	vg_set_context(m.g, SID2, 0, 0);
 	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID2));
 	KUNIT_EXPECT_EQ(test, KVIOMMU_BYPASS, state(m.d));
+	/* Bypass stays bypass when translation is off, without a hole. */
+	attaches = m.d->hwpt_attaches;
+	vg_command(m.g, 0, VTD_GCMD_TE);
+	KUNIT_EXPECT_EQ(test, KVIOMMU_BYPASS, state(m.d));
+	KUNIT_EXPECT_EQ(test, attaches, m.d->hwpt_attaches);
 }
 
 static void vtd_reserved(struct kunit *test)
