@@ -33,7 +33,8 @@ _kviommu()
 		;;
 	--set | -s)
 		words='address_width= boot_bypass= pin= poll_us= batch= max_domains=
-			max_mappings= scalable= first_stage= passthrough= snoop='
+			max_mappings= quiesce_ms= scalable= first_stage= passthrough=
+			snoop='
 		compopt -o nospace 2>/dev/null
 		;;
 	*)

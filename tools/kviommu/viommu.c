@@ -15,7 +15,8 @@
 /* What can be set; a model has those that it knows. */
 const char *const settings[] = {
 	"address_width", "boot_bypass", "pin", "poll_us", "batch", "max_domains",
-	"max_mappings", "scalable", "first_stage", "passthrough", "snoop", NULL
+	"max_mappings", "quiesce_ms", "scalable", "first_stage", "passthrough", "snoop",
+	NULL
 };
 
 bool is_uuid(const char *text)
