@@ -36,6 +36,7 @@
 #include <linux/mutex.h>
 #include <linux/notifier.h>
 #include <linux/rbtree.h>
+#include <linux/siphash.h>
 #include <linux/types.h>
 #include <linux/vfio.h>
 #include <linux/workqueue.h>
@@ -311,6 +312,96 @@ int kviommu_geometry_read(struct device *dev, struct kviommu_geometry *geo);
 void kviommu_geometry_free(struct kviommu_geometry *geo);
 bool kviommu_geometry_reserved(const struct kviommu_geometry *geo, u64 iova,
 			       u64 last);
+
+/* ---- reading the guest's tables (reader.c) ---- */
+
+#define KVIOMMU_TABLE_SIZE	4096
+#define KVIOMMU_TABLE_WORDS	(KVIOMMU_TABLE_SIZE / sizeof(__le64))
+
+/**
+ * struct kviommu_reader - where tables are read
+ * @page: the 4 KiB of guest memory at @gpa (aligned to that), or NULL if there
+ *	  are none. Valid until the next call for the same @slot. It may be the
+ *	  guest's own, which can change at any moment
+ * @update: write @new to the word at @gpa, in the page of @slot, if it still is
+ *	    @old, atomically; the page has it too then. Return 0, -EAGAIN if it
+ *	    is not @old, or an errno if it can't be written
+ */
+struct kviommu_reader {
+	const __le64 *(*page)(struct kviommu_reader *r, unsigned int slot,
+			      u64 gpa);
+	int (*update)(struct kviommu_reader *r, unsigned int slot, u64 gpa,
+		      u64 old, u64 new);
+};
+
+#define KVIOMMU_READER_SLOTS	BITS_PER_LONG
+
+/**
+ * struct kviommu_guest_reader - struct kviommu_reader of the guest's memory
+ * @reader: what walks use
+ * @gmem: guest memory
+ * @copies: a page for each slot, where it can't be read in place
+ * @copied: slots whose page was not, a bit each
+ * @updated: slots that something was written in, until the caller clears it
+ */
+struct kviommu_guest_reader {
+	struct kviommu_reader reader;
+	struct kviommu_gmem *gmem;
+	void *copies;
+	unsigned long copied;
+	unsigned long updated;
+};
+
+int kviommu_guest_reader_init(struct kviommu_guest_reader *r,
+			      struct kviommu_gmem *g, unsigned int slots);
+void kviommu_guest_reader_exit(struct kviommu_guest_reader *r);
+const __le64 *kviommu_guest_copy(struct kviommu_guest_reader *r,
+				 unsigned int slot, const __le64 *page);
+
+/* ---- tables that a shadow is in line with (seen.c) ---- */
+
+/**
+ * struct kviommu_seen_key - secret of a vIOMMU that its checksums depend on
+ * @nh: for each word of a table
+ * @end: for what these give
+ */
+struct kviommu_seen_key {
+	u64 nh[KVIOMMU_TABLE_WORDS];
+	siphash_key_t end;
+};
+
+/**
+ * struct kviommu_seen - tables of the last level that a shadow is in line with
+ * @tables: address >> @shift -> checksum
+ * @nr: how many
+ * @shift: log2 of the bytes of addresses that a table of 4 KiB has
+ */
+struct kviommu_seen {
+	struct xarray tables;
+	u64 nr;
+	unsigned int shift;
+};
+
+/**
+ * struct kviommu_seen_table - such a table, from when it is walked on
+ * @iova: its first address
+ * @entry: what kviommu_seen::tables gets
+ */
+struct kviommu_seen_table {
+	u64 iova;
+	void *entry;
+};
+
+void kviommu_seen_init(struct kviommu_seen *s, unsigned int shift);
+void kviommu_seen_exit(struct kviommu_seen *s);
+void kviommu_seen_forget(struct kviommu_seen *s, u64 first, u64 last);
+void kviommu_seen_key_init(struct kviommu_seen_key *key);
+bool kviommu_seen_check(struct kviommu_seen *s,
+			const struct kviommu_seen_key *key,
+			struct kviommu_seen_table *n, const __le64 *page,
+			u64 iova, u64 bits);
+void kviommu_seen_add(struct kviommu_seen *s,
+		      const struct kviommu_seen_table *n, u64 max_mappings);
 
 /* ---- bringing a shadow in line with the guest's tables (sync.c) ---- */
 

@@ -3,7 +3,8 @@
 #include "vtd_mem.h"
 
 /* Each slot is an allocation of its own, so that KASAN sees where it ends. */
-static const __le64 *mem_page(struct vtd_reader *r, unsigned int slot, u64 gpa)
+static const __le64 *mem_page(struct kviommu_reader *r, unsigned int slot,
+			      u64 gpa)
 {
 	struct vtd_mem *m = container_of(r, struct vtd_mem, reader);
 	__le64 *page;
@@ -17,8 +18,8 @@ static const __le64 *mem_page(struct vtd_reader *r, unsigned int slot, u64 gpa)
 	return memcpy(m->slots[slot], page, VTD_PAGE_SIZE);
 }
 
-static int mem_update(struct vtd_reader *r, unsigned int slot, u64 gpa, u64 old,
-		      u64 new)
+static int mem_update(struct kviommu_reader *r, unsigned int slot, u64 gpa,
+		      u64 old, u64 new)
 {
 	struct vtd_mem *m = container_of(r, struct vtd_mem, reader);
 	__le64 *page = m->find(m, gpa & ~(VTD_PAGE_SIZE - 1));

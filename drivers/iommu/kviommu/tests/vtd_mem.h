@@ -16,7 +16,7 @@
  * @update_rc: what an update returns instead of writing, if not 0
  */
 struct vtd_mem {
-	struct vtd_reader reader;
+	struct kviommu_reader reader;
 	struct kunit *test;
 	__le64 *(*find)(struct vtd_mem *m, u64 gpa);
 	__le64 *slots[VTD_SLOTS];

@@ -12,7 +12,7 @@
 
 struct resolver {
 	const struct vtd_view *view;
-	struct vtd_reader *reader;
+	struct kviommu_reader *reader;
 	struct vtd_context *ctx;
 };
 
@@ -383,7 +383,7 @@ static bool qualified(enum vtd_fault fault)
  * For untranslated requests without PASID (3.4). With translation off they are
  * passed through. At most five entries are read, each once.
  */
-void vtd_resolve(const struct vtd_view *view, struct vtd_reader *r,
+void vtd_resolve(const struct vtd_view *view, struct kviommu_reader *r,
 		 u16 source_id, struct vtd_context *ctx)
 {
 	struct resolver rs = { .view = view, .reader = r, .ctx = ctx };

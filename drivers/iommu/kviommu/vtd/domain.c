@@ -44,6 +44,12 @@
  */
 #define FULL_TABLE	(VTD_TABLE_ENTRIES + VTD_TABLE_COST)
 
+/* Where tables of level 1 are read */
+#define LEAF_SLOTS	(BIT(VTD_SLOT_FS) | BIT(VTD_SLOT_SS))
+
+static_assert(VTD_TABLE_ENTRIES * VTD_PAGE_SIZE == KVIOMMU_CHUNK_SIZE);
+static_assert(VTD_TABLE_ENTRIES == KVIOMMU_TABLE_WORDS);
+
 /* The longest time between two tries to map what could not be mapped, jiffies */
 #define RETRY_WAIT_MAX	(4UL * HZ)
 
@@ -226,7 +232,7 @@ static struct vtd_domain *domain_get(struct kviommu_vtd *vt, u16 did,
 		if (d->key.flags != key->flags) {
 			d->key.flags = key->flags;
 			/* Known tables were known to need no marks. */
-			vtd_seen_exit(&d->seen);
+			kviommu_seen_exit(&d->seen);
 			vtd_mark(vt, d, 0, U64_MAX);
 		}
 		return d;
@@ -243,7 +249,7 @@ static struct vtd_domain *domain_get(struct kviommu_vtd *vt, u16 did,
 	d->out = VTD_RANGE_NONE;
 	d->sibling = first_of_did(vt, did);
 	INIT_LIST_HEAD(&d->dirty);
-	vtd_seen_init(&d->seen);
+	kviommu_seen_init(&d->seen, KVIOMMU_CHUNK_SHIFT);
 	kviommu_shadow_init(&d->shadow, &vt->v->gmem);
 	rc = xa_err(xa_store(&vt->by_did, did, d, GFP_KERNEL_ACCOUNT));
 	if (rc) {
@@ -278,7 +284,7 @@ static void domain_put(struct kviommu_vtd *vt, struct vtd_domain *d)
 	vt->nr_domains--;
 	vt->v->nr_mappings -= d->shadow.nr_mappings;
 	kviommu_shadow_destroy(&d->shadow);
-	vtd_seen_exit(&d->seen);
+	kviommu_seen_exit(&d->seen);
 	kfree(d);
 }
 
@@ -674,7 +680,7 @@ static void domain_fail(struct kviommu_vtd *vt, struct vtd_domain *d,
 	tell_users(vt, d, true, endpoint_move);
 	vt->v->nr_mappings -= d->shadow.nr_mappings;
 	kviommu_shadow_destroy(&d->shadow);
-	vtd_seen_exit(&d->seen);
+	kviommu_seen_exit(&d->seen);
 	retry_later(vt, d);
 	domain_put(vt, d);
 }
@@ -746,11 +752,11 @@ static const __le64 *check_table(struct vtd_walk *w, unsigned int slot,
 				 const __le64 *page, u64 bits)
 {
 	struct kviommu_vtd *vt = container_of(w, struct kviommu_vtd, walk);
-	struct vtd_seen_table *n = &vt->new[vt->nr_new];
+	struct kviommu_seen_table *n = &vt->new[vt->nr_new];
 
-	page = vtd_guest_copy(&vt->reader, slot, page);
-	if (vtd_seen_check(&vt->walked->seen, &vt->key, n, page, w->next,
-			   bits)) {
+	page = kviommu_guest_copy(&vt->reader, slot, page);
+	if (kviommu_seen_check(&vt->walked->seen, &vt->key, n, page, w->next,
+			       bits)) {
 		vt->count.tables_same++;
 		return NULL;
 	}
@@ -766,8 +772,8 @@ static void add_tables(struct kviommu_vtd *vt, struct vtd_domain *d, u64 next)
 
 	for (i = 0; i < vt->nr_new; i++) {
 		if (vt->new[i].iova + KVIOMMU_CHUNK_SIZE <= next)
-			vtd_seen_add(&d->seen, &vt->new[i],
-				     vt->v->max_mappings);
+			kviommu_seen_add(&d->seen, &vt->new[i],
+					 vt->v->max_mappings);
 		else
 			vt->new[n++] = vt->new[i];
 	}
@@ -778,7 +784,7 @@ static void changing(struct kviommu_sync *y, u64 first, u64 last)
 {
 	struct vtd_domain *d = container_of(y->shadow, struct vtd_domain, shadow);
 
-	vtd_seen_forget(&d->seen, first, last);
+	kviommu_seen_forget(&d->seen, first, last);
 }
 
 /* Walk from d->next on, as far as the credits reach. */
@@ -807,10 +813,11 @@ static int sync_some(struct kviommu_vtd *vt, struct vtd_domain *d,
 		 * If the guest takes a mark away, it has to be set again, and
 		 * what was not mapped is to be tried again.
 		 */
-		if (w->changed || vt->reader.marked || y->nr_refused != before)
+		if (w->changed || vt->reader.updated & LEAF_SLOTS ||
+		    y->nr_refused != before)
 			vt->nr_new = 0;
 		before = y->nr_refused;
-		vt->reader.marked = false;
+		vt->reader.updated = 0;
 		add_tables(vt, d, y->next);
 		/* Then the rest of the table will be found by the way to it. */
 		if (!w->budget)

@@ -770,7 +770,7 @@ u64 vtd_ss_last(const struct vtd_view *view, const struct vtd_key *key)
 }
 
 static void start(struct vtd_walk *w, const struct vtd_view *view,
-		  const struct vtd_key *key, struct vtd_reader *r, u64 first,
+		  const struct vtd_key *key, struct kviommu_reader *r, u64 first,
 		  u64 last, u8 access, bool marks)
 {
 	u64 haw_rsvd = view->haw < 52 ? GENMASK_ULL(51, view->haw) : 0;
@@ -825,7 +825,7 @@ static void start(struct vtd_walk *w, const struct vtd_view *view,
  * table could have are passed by.
  */
 void vtd_walk_start(struct vtd_walk *w, const struct vtd_view *view,
-		    const struct vtd_key *key, struct vtd_reader *r,
+		    const struct vtd_key *key, struct kviommu_reader *r,
 		    u64 first, u64 last)
 {
 	start(w, view, key, r, first, last, KVIOMMU_READ | KVIOMMU_WRITE,
@@ -876,7 +876,7 @@ static enum vtd_fault permission_fault(const struct vtd_view *view, u8 lacking)
  * Says what a walk says, and the fault of a request that this leaves out or
  * allows less than (7.1.3).
  */
-void vtd_translate_in(const struct vtd_view *view, struct vtd_reader *r,
+void vtd_translate_in(const struct vtd_view *view, struct kviommu_reader *r,
 		      u64 addr, u8 access, struct vtd_leaf *leaf)
 {
 	const struct vtd_context *ctx = &leaf->ctx;
@@ -928,7 +928,7 @@ EXPORT_SYMBOL_IF_KUNIT(vtd_translate_in);
  * @access: see vtd_translate_in()
  * @leaf: the answer, all of it is written
  */
-void vtd_translate(const struct vtd_view *view, struct vtd_reader *r,
+void vtd_translate(const struct vtd_view *view, struct kviommu_reader *r,
 		   u16 source_id, u64 addr, u8 access, struct vtd_leaf *leaf)
 {
 	vtd_resolve(view, r, source_id, &leaf->ctx);

@@ -26,21 +26,6 @@
 #define VTD_SLOTS		(VTD_SLOT_SS + VTD_MAX_LEVELS)
 
 /**
- * struct vtd_reader - where tables are read
- * @page: the page of guest memory at @gpa (page aligned), or NULL if there is
- *	  none. Valid until the next call for the same @slot. It may be the
- *	  guest's own, which can change at any moment
- * @update: write @new to the word at @gpa, in the page of @slot, if it still is
- *	    @old, atomically; the page has it too then. Return 0, -EAGAIN if it
- *	    is not @old, or an errno if it can't be written
- */
-struct vtd_reader {
-	const __le64 *(*page)(struct vtd_reader *r, unsigned int slot, u64 gpa);
-	int (*update)(struct vtd_reader *r, unsigned int slot, u64 gpa, u64 old,
-		      u64 new);
-};
-
-/**
  * struct vtd_view - the registers that translation depends on
  * @rtaddr: RTADDR as taken over by the last GCMD.SRTP
  * @cap: CAP
@@ -222,7 +207,7 @@ struct vtd_walk {
 
 	/* private: */
 	const struct vtd_view *view;
-	struct vtd_reader *reader;
+	struct kviommu_reader *reader;
 	struct vtd_stage fs;
 	struct vtd_stage ss;
 	struct vtd_map map;
@@ -252,17 +237,17 @@ static inline bool vtd_key_marks(const struct vtd_key *key)
 	return key->fs_levels || key->flags & VTD_KEY_SSADE;
 }
 
-void vtd_resolve(const struct vtd_view *view, struct vtd_reader *r,
+void vtd_resolve(const struct vtd_view *view, struct kviommu_reader *r,
 		 u16 source_id, struct vtd_context *ctx);
 void vtd_walk_start(struct vtd_walk *w, const struct vtd_view *view,
-		    const struct vtd_key *key, struct vtd_reader *r,
+		    const struct vtd_key *key, struct kviommu_reader *r,
 		    u64 first, u64 last);
 u64 vtd_ss_last(const struct vtd_view *view, const struct vtd_key *key);
 unsigned int vtd_walk_next(struct vtd_walk *w, struct vtd_run *runs,
 			   unsigned int max);
-void vtd_translate_in(const struct vtd_view *view, struct vtd_reader *r,
+void vtd_translate_in(const struct vtd_view *view, struct kviommu_reader *r,
 		      u64 addr, u8 access, struct vtd_leaf *leaf);
-void vtd_translate(const struct vtd_view *view, struct vtd_reader *r,
+void vtd_translate(const struct vtd_view *view, struct kviommu_reader *r,
 		   u16 source_id, u64 addr, u8 access, struct vtd_leaf *leaf);
 
 #endif /* KVIOMMU_VTD_TABLES_H */

@@ -598,7 +598,7 @@ static int vtd_init(struct kviommu *v)
 	vt = kvzalloc_obj(*vt);
 	if (!vt)
 		return -ENOMEM;
-	rc = vtd_guest_reader_init(&vt->reader, &v->gmem);
+	rc = kviommu_guest_reader_init(&vt->reader, &v->gmem, VTD_SLOTS);
 	if (rc) {
 		kvfree(vt);
 		return rc;
@@ -607,7 +607,7 @@ static int vtd_init(struct kviommu *v)
 	INIT_LIST_HEAD(&vt->domains);
 	INIT_LIST_HEAD(&vt->dirty);
 	xa_init(&vt->by_did);
-	vtd_seen_key_init(&vt->key);
+	kviommu_seen_key_init(&vt->key);
 	v->model_priv = vt;
 	v->vtd.passthrough = true;
 	v->vtd.snoop = true;
@@ -621,7 +621,7 @@ static void vtd_exit(struct kviommu *v)
 
 	if (!vt)
 		return;
-	vtd_guest_reader_exit(&vt->reader);
+	kviommu_guest_reader_exit(&vt->reader);
 	xa_destroy(&vt->by_did);
 	kviommu_geometry_free(&vt->resv);
 	kvfree(vt);

@@ -12,7 +12,6 @@
 #define KVIOMMU_VTD_H
 
 #include <linux/bitfield.h>
-#include <linux/siphash.h>
 
 #include "kviommu_private.h"
 #include "regs.h"
@@ -47,52 +46,6 @@ enum {
 
 /* Runs to ask a walk for at a time */
 #define VTD_RUNS	32
-
-/**
- * struct vtd_guest_reader - struct vtd_reader of the guest's memory
- * @reader: what walks use
- * @gmem: guest memory
- * @copies: a page for each slot, where it can't be read in place
- * @copied: it was not
- * @marked: some entry of a table of level 1 was marked as used
- */
-struct vtd_guest_reader {
-	struct vtd_reader reader;
-	struct kviommu_gmem *gmem;
-	void *copies;
-	bool copied[VTD_SLOTS];
-	bool marked;
-};
-
-/**
- * struct vtd_seen_key - secret of a vIOMMU that its checksums depend on
- * @nh: for each word of a table
- * @end: for what these give
- */
-struct vtd_seen_key {
-	u64 nh[VTD_TABLE_ENTRIES];
-	siphash_key_t end;
-};
-
-/**
- * struct vtd_seen - tables of level 1 that a shadow is in line with
- * @tables: address >> 21 -> checksum
- * @nr: how many
- */
-struct vtd_seen {
-	struct xarray tables;
-	u64 nr;
-};
-
-/**
- * struct vtd_seen_table - such a table, from when it is walked on
- * @iova: its first address
- * @entry: what vtd_seen::tables gets
- */
-struct vtd_seen_table {
-	u64 iova;
-	void *entry;
-};
 
 /* Tables to remember while runs of them are on their way to the shadow */
 #define VTD_NEW_TABLES	64
@@ -173,7 +126,7 @@ struct vtd_domain {
 	bool asked;
 	unsigned long retry_at;
 	unsigned long retry_wait;
-	struct vtd_seen seen;
+	struct kviommu_seen seen;
 	struct kviommu_shadow shadow;
 };
 
@@ -306,12 +259,12 @@ struct kviommu_vtd {
 	struct kviommu *v;
 	struct vtd_regs regs;
 	struct vtd_view view;
-	struct vtd_guest_reader reader;
+	struct kviommu_guest_reader reader;
 	struct vtd_walk walk;
 	struct vtd_run runs[VTD_RUNS];
 	struct vtd_domain *walked;
-	struct vtd_seen_key key;
-	struct vtd_seen_table new[VTD_NEW_TABLES];
+	struct kviommu_seen_key key;
+	struct kviommu_seen_table new[VTD_NEW_TABLES];
 	unsigned int nr_new;
 	struct vtd_queue queue;
 	struct list_head domains;
@@ -336,24 +289,6 @@ vtd_endpoint(const struct kviommu_endpoint *ep)
 {
 	return ep->model_priv;
 }
-
-/* reader.c */
-int vtd_guest_reader_init(struct vtd_guest_reader *r, struct kviommu_gmem *g);
-void vtd_guest_reader_exit(struct vtd_guest_reader *r);
-
-const __le64 *vtd_guest_copy(struct vtd_guest_reader *r, unsigned int slot,
-			     const __le64 *page);
-
-/* seen.c */
-void vtd_seen_init(struct vtd_seen *s);
-void vtd_seen_exit(struct vtd_seen *s);
-void vtd_seen_forget(struct vtd_seen *s, u64 first, u64 last);
-void vtd_seen_key_init(struct vtd_seen_key *key);
-bool vtd_seen_check(struct vtd_seen *s, const struct vtd_seen_key *key,
-		    struct vtd_seen_table *n, const __le64 *page, u64 iova,
-		    u64 bits);
-void vtd_seen_add(struct vtd_seen *s, const struct vtd_seen_table *n,
-		  u64 max_mappings);
 
 /* domain.c */
 void vtd_recheck_all(struct kviommu_vtd *vt);

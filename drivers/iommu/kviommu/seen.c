@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tables of level 1 that a domain's shadow is in line with, by a checksum of
- * what they said.
+ * Tables of the last level that a domain's shadow is in line with, by a checksum
+ * of what they said; where tables are larger than 4 KiB, parts of them.
  *
  * A guest that gathers its invalidations asks for all of a domain again and
  * again, of which little has changed. To find that of a table takes a few
@@ -20,7 +20,7 @@
 #include <linux/random.h>
 #include <linux/siphash.h>
 
-#include "vtd.h"
+#include "kviommu_private.h"
 
 /*
  * So many tables less than mappings are kept in mind: one that is far from all
@@ -28,77 +28,77 @@
  */
 #define MAPPINGS	64
 
-static unsigned long seen_index(u64 iova)
+static unsigned long seen_index(const struct kviommu_seen *s, u64 iova)
 {
-	return iova >> KVIOMMU_CHUNK_SHIFT;
+	return iova >> s->shift;
 }
 
-static_assert(VTD_TABLE_ENTRIES * VTD_PAGE_SIZE == KVIOMMU_CHUNK_SIZE);
-
-static u64 checksum(const struct vtd_seen_key *key, const __le64 *page,
+static u64 checksum(const struct kviommu_seen_key *key, const __le64 *page,
 		    u64 bits)
 {
 	const u64 *word = (__force const u64 *)page;
 	u128 sum = 0;
 	unsigned int i;
 
-	for (i = 0; i < VTD_TABLE_ENTRIES; i += 2)
+	for (i = 0; i < KVIOMMU_TABLE_WORDS; i += 2)
 		sum += (u128)(word[i] + key->nh[i]) *
 		       (word[i + 1] + key->nh[i + 1]);
 	return siphash_3u64((u64)sum, (u64)(sum >> 64), bits, &key->end);
 }
 
 /**
- * vtd_seen_key_init() - take a secret
+ * kviommu_seen_key_init() - take a secret
  * @key: it
  */
-void vtd_seen_key_init(struct vtd_seen_key *key)
+void kviommu_seen_key_init(struct kviommu_seen_key *key)
 {
 	get_random_bytes(key, sizeof(*key));
 }
 
 /**
- * vtd_seen_init() - nothing is known
+ * kviommu_seen_init() - nothing is known
  * @s: what is known of a domain
+ * @shift: log2 of the bytes of addresses that a table of 4 KiB has
  */
-void vtd_seen_init(struct vtd_seen *s)
+void kviommu_seen_init(struct kviommu_seen *s, unsigned int shift)
 {
 	xa_init_flags(&s->tables, XA_FLAGS_ACCOUNT);
+	s->shift = shift;
 	s->nr = 0;
 }
 
 /**
- * vtd_seen_exit() - forget all of a domain
+ * kviommu_seen_exit() - forget all of a domain
  * @s: what is known of it; can be used again
  */
-void vtd_seen_exit(struct vtd_seen *s)
+void kviommu_seen_exit(struct kviommu_seen *s)
 {
 	xa_destroy(&s->tables);
 	s->nr = 0;
 }
 
 /**
- * vtd_seen_forget() - the shadow is about to be changed
+ * kviommu_seen_forget() - the shadow is about to be changed
  * @s: what is known of a domain
  * @first: first address
  * @last: last address
  */
-void vtd_seen_forget(struct vtd_seen *s, u64 first, u64 last)
+void kviommu_seen_forget(struct kviommu_seen *s, u64 first, u64 last)
 {
 	unsigned long i;
 	void *entry;
 
 	if (!s->nr)
 		return;
-	xa_for_each_range(&s->tables, i, entry, seen_index(first),
-			  seen_index(last)) {
+	xa_for_each_range(&s->tables, i, entry, seen_index(s, first),
+			  seen_index(s, last)) {
 		xa_erase(&s->tables, i);
 		s->nr--;
 	}
 }
 
 /**
- * vtd_seen_check() - is a table known
+ * kviommu_seen_check() - is a table known
  * @s: what is known of a domain
  * @key: secret of the vIOMMU
  * @n: filled if it is not
@@ -108,13 +108,14 @@ void vtd_seen_forget(struct vtd_seen *s, u64 first, u64 last)
  *
  * Return: whether the shadow is in line with it.
  */
-bool vtd_seen_check(struct vtd_seen *s, const struct vtd_seen_key *key,
-		    struct vtd_seen_table *n, const __le64 *page, u64 iova,
-		    u64 bits)
+bool kviommu_seen_check(struct kviommu_seen *s,
+			const struct kviommu_seen_key *key,
+			struct kviommu_seen_table *n, const __le64 *page,
+			u64 iova, u64 bits)
 {
 	void *entry = xa_mk_value(checksum(key, page, bits) >> 1);
 
-	if (s->nr && xa_load(&s->tables, seen_index(iova)) == entry)
+	if (s->nr && xa_load(&s->tables, seen_index(s, iova)) == entry)
 		return true;
 	n->iova = iova;
 	n->entry = entry;
@@ -122,19 +123,19 @@ bool vtd_seen_check(struct vtd_seen *s, const struct vtd_seen_key *key,
 }
 
 /**
- * vtd_seen_add() - the shadow is in line with a table now
+ * kviommu_seen_add() - the shadow is in line with a table now
  * @s: what is known of a domain
- * @n: from vtd_seen_check()
+ * @n: from kviommu_seen_check()
  * @max_mappings: quota
  */
-void vtd_seen_add(struct vtd_seen *s, const struct vtd_seen_table *n,
-		  u64 max_mappings)
+void kviommu_seen_add(struct kviommu_seen *s,
+		      const struct kviommu_seen_table *n, u64 max_mappings)
 {
 	void *old;
 
 	if (s->nr >= max_mappings / MAPPINGS)
 		return;
-	old = xa_store(&s->tables, seen_index(n->iova), n->entry,
+	old = xa_store(&s->tables, seen_index(s, n->iova), n->entry,
 		       GFP_KERNEL_ACCOUNT);
 	/* Without memory it is looked at again the next time. */
 	if (!old)
