@@ -412,6 +412,7 @@ void kviommu_seen_add(struct kviommu_seen *s,
  * @gpa: what @iova is translated to
  * @prot: KVIOMMU_READ, KVIOMMU_WRITE
  * @order: log2 of the size of the guest's pages that it consists of
+ * @fault: for a model's walk: what is wrong with a table here, 0 if nothing is
  */
 struct kviommu_run {
 	u64 iova;
@@ -419,6 +420,7 @@ struct kviommu_run {
 	u64 gpa;
 	u8 prot;
 	u8 order;
+	u8 fault;
 };
 
 /**
@@ -698,6 +700,302 @@ struct kviommu_model {
 
 extern const struct kviommu_model kviommu_virtio_model;
 extern const struct kviommu_model kviommu_vtd_model;
+
+/* ---- guest domains that follow the guest's own tables (follow.c) ---- */
+
+/*
+ * Credits: work is counted in table entries looked at. A unit of the budget of
+ * work is so many, and what is done for a command or descriptor is.
+ */
+#define KVIOMMU_CREDITS_UNIT	1024
+#define KVIOMMU_CREDITS_DESC	128
+
+/* Runs to ask a walk for at a time */
+#define KVIOMMU_FOLLOW_RUNS	32
+
+/* Tables to remember while runs of them are on their way to the shadow */
+#define KVIOMMU_NEW_TABLES	64
+
+#define KVIOMMU_KEY_WORDS	6
+
+/* What reading 4 KiB of a table counts for, in entries looked at */
+#define KVIOMMU_TABLE_COST	64
+
+/**
+ * struct kviommu_range - addresses
+ * @first: first; there are none if it is larger than @last
+ * @last: last
+ */
+struct kviommu_range {
+	u64 first;
+	u64 last;
+};
+
+#define KVIOMMU_RANGE_NONE	((struct kviommu_range){ .first = U64_MAX })
+
+static inline bool kviommu_range_none(const struct kviommu_range *r)
+{
+	return r->first > r->last;
+}
+
+/**
+ * struct kviommu_gdomain - a guest domain: what endpoints are translated with
+ * @node: in kviommu_follow::domains
+ * @dirty: in kviommu_follow::dirty while a range is to be synced
+ * @sibling: next one with the same domain id, or NULL
+ * @key: what it is, together with @did; the model's. What does not tell domains
+ *	 apart in it (kviommu_follow_ops::same) can change
+ * @did: domain id
+ * @epoch: kviommu_follow::epoch when all of it was marked last for that
+ * @users: endpoints that are in it, or wait for it
+ * @waiting: those that wait for it
+ * @begin: start of the range to be synced
+ * @next: what is left of the range begins here
+ * @last: end of the range
+ * @looked: table entries looked at for this range
+ * @tries: how often it was begun anew since the guest changed tables meanwhile
+ * @changed: it did
+ * @failed: its translations can't be known; its endpoints are blocked
+ * @fault: fault that was told of its tables, 0 if there was none
+ * @fault_addr: address of that
+ * @fault_seen: there was one in this range
+ * @out: what its tables may map, and the shadow does not: to be tried again
+ * @out_now: what the sync that goes on has found of that
+ * @out_at: first address of what was refused first
+ * @out_why: errno, why that is not mapped; or 0
+ * @out_told: that there is something in @out
+ * @asked: the guest invalidated some of it when that was not to be tried yet
+ * @retry_at: when to try again, jiffies
+ * @retry_wait: how long that is from the last time on, jiffies
+ * @seen: parts that need not be looked at while their tables are the same
+ * @shadow: what is mapped of it
+ */
+struct kviommu_gdomain {
+	struct list_head node;
+	struct list_head dirty;
+	struct kviommu_gdomain *sibling;
+	u64 key[KVIOMMU_KEY_WORDS];
+	u32 did;
+	u32 epoch;
+	unsigned int users;
+	unsigned int waiting;
+	u64 begin;
+	u64 next;
+	u64 last;
+	u64 looked;
+	unsigned int tries;
+	bool changed;
+	bool failed;
+	bool fault_seen;
+	u8 fault;
+	u64 fault_addr;
+	struct kviommu_range out;
+	struct kviommu_range out_now;
+	u64 out_at;
+	int out_why;
+	bool out_told;
+	bool asked;
+	unsigned long retry_at;
+	unsigned long retry_wait;
+	struct kviommu_seen seen;
+	struct kviommu_shadow shadow;
+};
+
+/**
+ * struct kviommu_gendpoint - what a model with guest domains knows of an endpoint
+ * @ep: endpoint
+ * @domain: guest domain that it is in, or NULL
+ * @next: guest domain that it moves to when that is in sync, or NULL
+ * @state: without @domain: BLOCKED or BYPASS
+ * @recheck: it is to be looked up in the tables again
+ * @fault: fault that was told of its entries, 0 if there was none
+ * @flags: the model's
+ * @did: domain id that its entries are cached with
+ */
+struct kviommu_gendpoint {
+	struct kviommu_endpoint *ep;
+	struct kviommu_gdomain *domain;
+	struct kviommu_gdomain *next;
+	enum kviommu_state state;
+	bool recheck;
+	u8 fault;
+	u8 flags;
+	u32 did;
+};
+
+/**
+ * struct kviommu_follow_walk - how far a walk has come
+ * @next: where it goes on
+ * @budget: table entries that it may look at; what is left of that on return
+ * @done: it is at its end
+ * @changed: the guest changed tables meanwhile: all of it is to be done again
+ */
+struct kviommu_follow_walk {
+	u64 next;
+	u64 budget;
+	bool done;
+	bool changed;
+};
+
+struct kviommu_follow;
+
+/**
+ * struct kviommu_follow_ops - what a model does for its guest domains
+ * @key_size: bytes of a key, up to those of kviommu_gdomain::key
+ * @tell_tables: errors of tables are told of when they are found
+ * @same: do two keys make one domain
+ * @lookup: find in the guest's tables what an endpoint is to reach, and have it
+ *	    do so, by kviommu_gendpoint_join(), _set() or _refuse()
+ * @walk_start: begin to walk over a range of a domain
+ * @walk_next: write what is next to kviommu_follow::runs; return how many these are
+ * @fault: tell the guest of a fault of an endpoint
+ * @refused: tell it that the host, or a limit, is in the way of its entries
+ * @lost: which fault tells that a domain's translations can't be known
+ * @not_present: which fault tells that something of a domain is not mapped
+ * @is_away: does a fault say that there is no memory where tables should be. VMMs
+ *	     take some away and map it back, so that is to be tried again
+ * @levels: of all tables that a domain has
+ * @conflict: may two domains not have the same id; NULL if any may
+ */
+struct kviommu_follow_ops {
+	size_t key_size;
+	bool tell_tables;
+	bool (*same)(const void *a, const void *b);
+	void (*lookup)(struct kviommu_follow *f, struct kviommu_gendpoint *ge);
+	void (*walk_start)(struct kviommu_follow *f, struct kviommu_gdomain *d,
+			   u64 first, u64 last);
+	unsigned int (*walk_next)(struct kviommu_follow *f,
+				  struct kviommu_follow_walk *w);
+	void (*fault)(struct kviommu_follow *f,
+		      const struct kviommu_gendpoint *ge, u8 reason, u64 addr,
+		      bool write);
+	void (*refused)(struct kviommu_follow *f, struct kviommu_gendpoint *ge);
+	u8 (*lost)(const struct kviommu_follow *f,
+		   const struct kviommu_gdomain *d);
+	u8 (*not_present)(const struct kviommu_follow *f,
+			  const struct kviommu_gdomain *d);
+	bool (*is_away)(u8 fault);
+	unsigned int (*levels)(const struct kviommu_gdomain *d);
+	bool (*conflict)(const struct kviommu_gdomain *a,
+			 const struct kviommu_gdomain *b);
+};
+
+struct kviommu_follow_counters {
+	u64 lookups;
+	u64 syncs;
+	u64 entries;
+	u64 mapped;
+	u64 unmapped;
+	u64 kept;
+	u64 tables_same;
+	u64 sync_ns;
+	u64 did_conflicts;
+	u64 refused;		/* ranges that could not be mapped */
+	u64 reserved;		/* ranges of the host that the guest maps */
+	u64 failed;
+};
+
+/**
+ * struct kviommu_follow - all guest domains of a vIOMMU
+ * @v: vIOMMU
+ * @ops: what its model does
+ * @reader: where tables are read
+ * @leaf_slots: slots of @reader with last-level tables, a bit each
+ * @on: translation is on: endpoints are looked up in tables
+ * @runs: what a walk gives
+ * @walked: domain that this is for
+ * @key: of what is known of tables
+ * @new: the last @nr_new tables that were walked all over
+ * @domains: all guest domains, @nr_domains of them
+ * @dirty: those of them with a range to be synced
+ * @by_did: domain id -> the first guest domain that has it
+ * @nr_endpoints: endpoints that are there
+ * @nr_recheck: those of them to be looked up again
+ * @resv: addresses that must not be mapped for some endpoint
+ * @epoch: how often all tables were to be looked at again
+ * @credits: what may still be done now
+ * @check_dids: domain ids may have got more than one table
+ * @count: counters
+ *
+ * Protected by the lock of the vIOMMU.
+ */
+struct kviommu_follow {
+	struct kviommu *v;
+	const struct kviommu_follow_ops *ops;
+	struct kviommu_guest_reader reader;
+	unsigned long leaf_slots;
+	bool on;
+	struct kviommu_run runs[KVIOMMU_FOLLOW_RUNS];
+	struct kviommu_gdomain *walked;
+	struct kviommu_seen_key key;
+	struct kviommu_seen_table new[KVIOMMU_NEW_TABLES];
+	unsigned int nr_new;
+	struct list_head domains;
+	struct list_head dirty;
+	struct xarray by_did;
+	unsigned int nr_domains;
+	unsigned int nr_endpoints;
+	unsigned int nr_recheck;
+	struct kviommu_geometry resv;
+	u32 epoch;
+	s64 credits;
+	bool check_dids;
+	struct kviommu_follow_counters count;
+};
+
+static inline struct kviommu_gendpoint *
+kviommu_gendpoint(const struct kviommu_endpoint *ep)
+{
+	return ep->model_priv;
+}
+
+/* Is there nothing to be brought in line? */
+static inline bool kviommu_follow_idle(const struct kviommu_follow *f)
+{
+	return !f->nr_recheck && list_empty(&f->dirty);
+}
+
+int kviommu_follow_init(struct kviommu_follow *f, struct kviommu *v,
+			const struct kviommu_follow_ops *ops,
+			unsigned int slots);
+void kviommu_follow_exit(struct kviommu_follow *f);
+void kviommu_recheck_all(struct kviommu_follow *f);
+void kviommu_recheck(struct kviommu_follow *f, struct kviommu_gendpoint *ge);
+bool kviommu_mark(struct kviommu_follow *f, struct kviommu_gdomain *d,
+		  u64 first, u64 last);
+void kviommu_mark_all(struct kviommu_follow *f);
+bool kviommu_drain(struct kviommu_follow *f);
+bool kviommu_follow_retry(struct kviommu_follow *f, bool now);
+void kviommu_gendpoint_set(struct kviommu_follow *f,
+			   struct kviommu_gendpoint *ge,
+			   enum kviommu_state state);
+void kviommu_gendpoint_refuse(struct kviommu_follow *f,
+			      struct kviommu_gendpoint *ge, int rc);
+void kviommu_gendpoint_join(struct kviommu_follow *f,
+			    struct kviommu_gendpoint *ge, u32 did,
+			    const void *key, unsigned int shift);
+const __le64 *kviommu_follow_check(struct kviommu_follow *f, unsigned int slot,
+				   const __le64 *page, u64 iova, u64 bits);
+struct kviommu_gendpoint *kviommu_gendpoint_of(struct kviommu_follow *f,
+					       const struct device *dev);
+void kviommu_follow_resolve(struct kviommu_follow *f,
+			    struct kviommu_endpoint *ep,
+			    struct kviommu_target *t);
+void kviommu_follow_on(struct kviommu_follow *f);
+void kviommu_follow_again(struct kviommu_follow *f);
+void kviommu_follow_off(struct kviommu_follow *f);
+void kviommu_follow_reset(struct kviommu_follow *f);
+void kviommu_follow_release(struct kviommu_follow *f,
+			    struct kviommu_endpoint *ep);
+int kviommu_follow_open(struct kviommu_follow *f);
+int kviommu_follow_assigned(struct kviommu_follow *f,
+			    const struct kviommu_endpoint *ep);
+void kviommu_follow_leave(struct kviommu_follow *f,
+			  struct kviommu_endpoint *ep);
+void kviommu_follow_close(struct kviommu_follow *f);
+void kviommu_follow_each_shadow(struct kviommu_follow *f, kviommu_shadow_fn fn,
+				void *arg);
+void kviommu_follow_show(struct kviommu_follow *f, struct seq_file *s);
 
 /* ---- faults from the host ---- */
 

@@ -263,13 +263,13 @@ TRACE_EVENT(kviommu_vtd_lookup,
 );
 
 /* A guest domain was walked, from @begin up to @next. */
-TRACE_EVENT(kviommu_vtd_sync,
-	TP_PROTO(struct device *dev, u16 did, u64 begin, u64 next, u64 last,
+TRACE_EVENT(kviommu_sync,
+	TP_PROTO(struct device *dev, u32 did, u64 begin, u64 next, u64 last,
 		 u64 kept, u64 mapped, u64 unmapped, int rc),
 	TP_ARGS(dev, did, begin, next, last, kept, mapped, unmapped, rc),
 	TP_STRUCT__entry(
 		__string(dev, dev_name(dev))
-		__field(u16, did)
+		__field(u32, did)
 		__field(u64, begin)
 		__field(u64, next)
 		__field(u64, last)

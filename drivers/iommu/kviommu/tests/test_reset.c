@@ -531,7 +531,7 @@ static void check(struct explorer *x, enum event e)
 	if (x->v->reset.holding && (!busy || is_end(e)))
 		KUNIT_FAIL(test, "the wait has no end");
 	if (guest_runs(x) && !started(x) && !x->v->reset.holding &&
-	    (x->var->vtd ? x->vg->vt->nr_domains : x->g->vi->nr_domains))
+	    (x->var->vtd ? x->vg->vt->f.nr_domains : x->g->vi->nr_domains))
 		KUNIT_FAIL(test, "a guest domain is left after a reset");
 	/* 5.13.5: a driver starts with no endpoint attached. */
 	if (e == START && !x->var->vtd && x->g->vi->nr_domains)
@@ -563,7 +563,7 @@ static unsigned long key_of(struct explorer *x)
 	key = mix(key, x->kept_pass, 1);
 	key = mix(key, x->joined, 1);
 	if (x->var->vtd) {
-		struct vtd_endpoint *ve = vtd_endpoint(ep_of(x->d[0]));
+		struct kviommu_gendpoint *ve = kviommu_gendpoint(ep_of(x->d[0]));
 
 		key = mix(key, x->vg->vt->view.te, 1);
 		key = mix(key, queue_runs(x), 1);

@@ -225,7 +225,7 @@ static void vtd_hitless(struct kunit *test)
 static void vtd_other_domains(struct kunit *test)
 {
 	struct machine m = create_legacy(test);
-	struct vtd_counters *c = &m.g->vt->count;
+	struct kviommu_follow_counters *c = &m.g->vt->f.count;
 	unsigned int i, k, others;
 	u64 alone[3], before;
 
@@ -241,7 +241,7 @@ static void vtd_other_domains(struct kunit *test)
 			vg_add_dev(m.g, 0x100 + 8 * i);
 		}
 		KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
-		KUNIT_EXPECT_EQ(test, 1 + others, m.g->vt->nr_domains);
+		KUNIT_EXPECT_EQ(test, 1 + others, m.g->vt->f.nr_domains);
 		for (i = 0; i < 3; i++) {
 			before = c->entries;
 			KUNIT_EXPECT_TRUE(test, i == 0 ? vg_flush_domain(m.g, 1) :
@@ -263,7 +263,8 @@ static void vtd_other_domains(struct kunit *test)
 
 /* Tables that did not have to be looked at */
 #define KNOWN(m, what) ({						\
-	const struct vtd_counters *count_ = &(m)->g->vt->count;		\
+	const struct kviommu_follow_counters *count_ =				\
+		&(m)->g->vt->f.count;						\
 	u64 before_ = count_->tables_same;				\
 									\
 	KUNIT_EXPECT_TRUE(test, what);					\
@@ -397,7 +398,7 @@ static void vtd_device_scope(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA, VG_DATA));
 	/* The same key: the same domain */
 	KUNIT_EXPECT_PTR_EQ(test, d2->domain, m.d->domain);
-	KUNIT_EXPECT_EQ(test, 1, m.g->vt->nr_domains);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.nr_domains);
 	/* A function mask: 0x30 to 0x37 */
 	vg_set_context(m.g, SID2, 0, 0);
 	KUNIT_EXPECT_TRUE(test, vg_desc(m.g, 0x0003003700000031, 0));
@@ -415,8 +416,8 @@ static void vtd_same_did(struct kunit *test)
 	vg_map(m.g, root2, 4, IOVA, VG_DATA + 0x3000, 12, VG_RW);
 	vg_translate(m.g, SID2, 1, root2);
 	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID2));
-	KUNIT_EXPECT_EQ(test, 1, m.g->vt->count.did_conflicts);
-	KUNIT_EXPECT_EQ(test, 2, m.g->vt->nr_domains);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.count.did_conflicts);
+	KUNIT_EXPECT_EQ(test, 2, m.g->vt->f.nr_domains);
 	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA, VG_DATA + 0x3000));
@@ -424,13 +425,13 @@ static void vtd_same_did(struct kunit *test)
 	vg_translate(m.g, SID2, 1, m.root);
 	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID2));
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA, VG_DATA));
-	KUNIT_EXPECT_EQ(test, 1, m.g->vt->nr_domains);
-	KUNIT_EXPECT_EQ(test, 1, m.g->vt->count.did_conflicts);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.nr_domains);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.count.did_conflicts);
 	/* All endpoints moved to another table at once are no conflict. */
 	vg_translate(m.g, SID, 1, root2);
 	vg_translate(m.g, SID2, 1, root2);
 	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
-	KUNIT_EXPECT_EQ(test, 1, m.g->vt->count.did_conflicts);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.count.did_conflicts);
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA + 0x3000));
 }
 
@@ -444,7 +445,7 @@ static void vtd_passthrough(struct kunit *test)
 		       1 << 8 | VTD_AW_48);
 	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
 	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
-	KUNIT_EXPECT_EQ(test, 0, m.g->vt->nr_domains);
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->f.nr_domains);
 	vg_translate(m.g, SID, 1, m.root);
 	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
 	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d->domain));
@@ -579,7 +580,7 @@ static void vtd_marks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, VG_DATA | 3, le64_to_cpu(word[0]));
 	KUNIT_EXPECT_EQ(test, m.d->attaches, 1);
 	KUNIT_EXPECT_EQ(test, serial(m.d, IOVA), before);
-	KUNIT_EXPECT_EQ(test, 1, m.g->vt->nr_domains);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.nr_domains);
 }
 
 /* What the first stage newly maps is told by write-buffer flushes alone. */
@@ -639,7 +640,7 @@ static void vtd_off_quiet(struct kunit *test)
 	vg_flush_all(m.g);
 	vg_command(m.g, 0, VTD_GCMD_TE);
 	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
-	KUNIT_EXPECT_EQ(test, 0, m.g->vt->nr_domains);
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->f.nr_domains);
 	vg_command(m.g, VTD_GCMD_TE, 0);
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
 }
@@ -664,7 +665,7 @@ static void vtd_off_busy(struct kunit *test)
 	m.d->bus_master = false;
 	kviommu_dev_quiet(m.d->kdev, false);
 	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
-	KUNIT_EXPECT_EQ(test, 0, m.g->vt->nr_domains);
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->f.nr_domains);
 	KUNIT_EXPECT_FALSE(test, m.g->v->reset.holding);
 
 	/* The next driver comes before it is quiet. */
@@ -699,7 +700,7 @@ static void vtd_reset(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
 	kviommu_dev_quiet(m.d->kdev, true);
 	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
-	KUNIT_EXPECT_EQ(test, 0, m.g->vt->nr_domains);
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->f.nr_domains);
 	vg_start(m.g);
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
 }
@@ -870,7 +871,7 @@ static void vtd_quota(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, addr, IOVA + 0x100000);
 	KUNIT_EXPECT_EQ(test, 0, vg_fault(m.g, &sid, &addr));
 	KUNIT_EXPECT_EQ(test, 1, m.g->v->count.faults);
-	KUNIT_EXPECT_GE(test, m.g->vt->count.refused, 3);
+	KUNIT_EXPECT_GE(test, m.g->vt->f.count.refused, 3);
 	/* Room is made, and nobody says that it is for this. */
 	vg_unmap(m.g, m.root, 4, IOVA, 12);
 	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
@@ -932,7 +933,7 @@ static void vtd_quota_share(struct kunit *test)
 		vg_unmap(m.g, m.root, 4, at, 12);
 		KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, at, 0));
 	}
-	KUNIT_EXPECT_GE(test, m.g->vt->count.refused, 80 + 40);
+	KUNIT_EXPECT_GE(test, m.g->vt->f.count.refused, 80 + 40);
 	for (i = 1; i < 15; i++) {
 		at = IOVA + (u64)i * SZ_2M;
 		vg_unmap(m.g, root2, 4, IOVA + i * 0x3000, 12);
@@ -967,15 +968,15 @@ static void vtd_backoff(struct kunit *test)
 		vg_flush_all(m.g);
 		msleep(20);
 	}
-	failed = m.g->vt->count.failed;
+	failed = m.g->vt->f.count.failed;
 	KUNIT_EXPECT_GE(test, failed, 1);
 	for (i = 0; i < 100; i++)
 		KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
-	KUNIT_EXPECT_LE(test, m.g->vt->count.failed, failed + 8);
+	KUNIT_EXPECT_LE(test, m.g->vt->f.count.failed, failed + 8);
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
 	/* It is not even tried if nothing has changed. */
 	settle(&m);
-	failed = m.g->vt->count.failed;
+	failed = m.g->vt->f.count.failed;
 	/* Mended, and said so when it is too early: it is looked at later. */
 	for (i = 0; i < 512; i++)
 		vg_set(m.g, m.root + 8 * i, 0);
@@ -983,7 +984,7 @@ static void vtd_backoff(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA, 0));
 	for (i = 0; i < 200 && mock_dev_blocked(m.d); i++)
 		wait_retry(&m);
-	KUNIT_EXPECT_EQ(test, failed, m.g->vt->count.failed);
+	KUNIT_EXPECT_EQ(test, failed, m.g->vt->f.count.failed);
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
 }
 
@@ -1006,9 +1007,9 @@ static void vtd_endless(struct kunit *test)
 	vg_translate(m.g, SID, 1, m.root);
 	vg_start(m.g);
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
-	KUNIT_EXPECT_EQ(test, 1, m.g->vt->count.failed);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.count.failed);
 	/* More entries than a quota's worth of them, but not many more */
-	KUNIT_EXPECT_LT(test, m.g->vt->count.entries, 130 * 4 * 576);
+	KUNIT_EXPECT_LT(test, m.g->vt->f.count.entries, 130 * 4 * 576);
 	/* Mended, and said so once, when it is too early to look again */
 	for (i = 0; i < 512; i++)
 		vg_set(m.g, m.root + 8 * i, 0);
@@ -1033,7 +1034,7 @@ static void vtd_sparse(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d,
 						   IOVA + ((u64)i << 39),
 						   VG_DATA + i * 0x1000));
-	KUNIT_EXPECT_EQ(test, 0, m.g->vt->count.failed);
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->f.count.failed);
 }
 
 static void vtd_budget(struct kunit *test)
@@ -1076,13 +1077,13 @@ static void vtd_budget(struct kunit *test)
 	vg_work(m.g);
 	KUNIT_EXPECT_EQ(test, m.d->attaches, i + 1);
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
-	KUNIT_EXPECT_EQ(test, 1, m.g->vt->nr_domains);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.nr_domains);
 	/* Translation goes off in the middle of it. */
 	vg_translate(m.g, SID, 3, m.root);
 	KUNIT_EXPECT_FALSE(test, vg_flush_device(m.g, SID));
 	vg_command(m.g, 0, VTD_GCMD_TE);
 	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
-	KUNIT_EXPECT_EQ(test, 0, m.g->vt->nr_domains);
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->f.nr_domains);
 }
 
 /* ---- groups, hosts ---- */
@@ -1134,7 +1135,7 @@ static void vtd_group(struct kunit *test)
 	vg_translate(m.g, SID, 2, root2);
 	KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID));
 	KUNIT_EXPECT_EQ(test, KVIOMMU_TRANSLATED, state(m.d));
-	KUNIT_EXPECT_EQ(test, 1, m.g->vt->nr_domains);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.nr_domains);
 	/* Passed through is apart, too. */
 	vg_set_context(m.g, SID, VTD_TT_PASSTHROUGH << 2 | 1,
 		       1 << 8 | VTD_AW_48);
@@ -1191,7 +1192,7 @@ static void vtd_reserved(struct kunit *test)
 	for (i = 0; i < 3; i++) {
 		vg_flush_all(m.g);
 		KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, d2, IOVA + 0x1000));
-		KUNIT_EXPECT_EQ(test, 1, m.g->vt->count.reserved);
+		KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.count.reserved);
 	}
 	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_READ, vg_fault(m.g, &sid, &addr));
 	KUNIT_EXPECT_EQ(test, addr, IOVA + 0x1000);
@@ -1386,7 +1387,7 @@ static void vtd_life(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, 0, mock_attach(m.d, VG_PT));
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
 	kviommu_dev_unbind(m.d->kdev);
-	KUNIT_EXPECT_EQ(test, 0, m.g->vt->nr_domains);
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->f.nr_domains);
 	mock_bind(m.d);
 	KUNIT_ASSERT_EQ(test, 0, mock_attach(m.d, VG_PT));
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
@@ -1399,10 +1400,10 @@ static void vtd_life(struct kunit *test)
 	kviommu_dev_unbind(m.d->kdev);
 	mock_bind(m.d);
 	KUNIT_ASSERT_EQ(test, 0, mock_attach(m.d, VG_PT));
-	KUNIT_EXPECT_EQ(test, 1, m.g->vt->nr_recheck);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.nr_recheck);
 	kviommu_dev_unbind(m.d->kdev);
 	KUNIT_EXPECT_EQ(test, 0, kviommu_unassign(m.g->v, name));
-	KUNIT_EXPECT_EQ(test, 0, m.g->vt->nr_recheck);
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->f.nr_recheck);
 	vg_work(m.g);
 	KUNIT_EXPECT_EQ(test, 0, kviommu_assign(m.g->v, name, SID));
 	/* Guest memory goes and comes, as a whole. */

@@ -4,7 +4,8 @@
  * nothing else, every probe, every corrupted variant.
  */
 #include "images.h"
-#include "vtd_mem.h"
+#include "table_mem.h"
+#include "vtd/tables.h"
 
 #define RUNS	64
 
@@ -12,12 +13,12 @@
 #define SHOWN	10
 
 struct vtd_image {
-	struct vtd_mem mem;
+	struct table_mem mem;
 	const struct image *img;
 	struct vtd_view view;
 	bool corrupted;
 	unsigned int mismatches;
-	struct vtd_run runs[RUNS];
+	struct kviommu_run runs[RUNS];
 	__le64 zeroes[IMAGE_PAGE_SIZE / sizeof(__le64)];
 };
 
@@ -35,7 +36,7 @@ void mismatch(struct vtd_image *v, const char *fmt, ...)
 	va_end(args);
 }
 
-static __le64 *find(struct vtd_mem *m, u64 gpa)
+static __le64 *find(struct table_mem *m, u64 gpa)
 {
 	struct vtd_image *v = container_of(m, struct vtd_image, mem);
 	__le64 *page;
@@ -51,7 +52,7 @@ static __le64 *find(struct vtd_mem *m, u64 gpa)
 }
 
 /* The leaves that a run is made of; false after a mismatch */
-static bool check_run(struct vtd_image *v, u32 rid, const struct vtd_run *run,
+static bool check_run(struct vtd_image *v, u32 rid, const struct kviommu_run *run,
 		      const struct image_map **map, const struct image_map *end)
 {
 	u64 iova = run->iova, left = run->last - run->iova + 1;
@@ -63,7 +64,7 @@ static bool check_run(struct vtd_image *v, u32 rid, const struct vtd_run *run,
 	for (; left; (*map)++) {
 		u64 size = *map == end ? 0 : le64_to_cpu((*map)->size);
 
-		if (!size || size > left || size != BIT_ULL(run->shift) ||
+		if (!size || size > left || size != BIT_ULL(run->order) ||
 		    le64_to_cpu((*map)->iova) != iova ||
 		    le64_to_cpu((*map)->pa) != run->gpa + (iova - run->iova) ||
 		    (*map)->prot != run->prot) {
@@ -81,7 +82,7 @@ static bool check_run(struct vtd_image *v, u32 rid, const struct vtd_run *run,
 static void check_maps(struct vtd_image *v, u32 rid, const struct vtd_key *key,
 		       const struct image_map *map, const struct image_map *end)
 {
-	struct vtd_run last = {};
+	struct kviommu_run last = {};
 	unsigned int i, n, calls = 0;
 	struct vtd_walk *w;
 
@@ -93,11 +94,11 @@ static void check_maps(struct vtd_image *v, u32 rid, const struct vtd_key *key,
 		KUNIT_ASSERT_LT(v->mem.test, calls++, 1 << 20);
 		n = vtd_walk_next(w, v->runs, RUNS);
 		for (i = 0; i < n; i++) {
-			const struct vtd_run *run = &v->runs[i];
+			const struct kviommu_run *run = &v->runs[i];
 
 			if (!check_run(v, rid, run, &map, end))
 				return;
-			if (last.prot == run->prot && last.shift == run->shift &&
+			if (last.prot == run->prot && last.order == run->order &&
 			    last.last + 1 == run->iova &&
 			    last.gpa + (run->iova - last.iova) == run->gpa)
 				mismatch(v, "%04x: 0x%llx is not merged", rid,
@@ -216,7 +217,7 @@ void vtd_image_test(struct kunit *test, const struct image *img)
 
 	v = kunit_kzalloc(test, sizeof(*v), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, v);
-	vtd_mem_init(&v->mem, test, find);
+	table_mem_init(&v->mem, test, find);
 	/* An image has what its guest marked, and is for more than one test. */
 	v->mem.reader.update = NULL;
 	v->img = img;

@@ -8,7 +8,8 @@
 #include <linux/sizes.h>
 
 #include "mock.h"
-#include "vtd_mem.h"
+#include "table_mem.h"
+#include "vtd/tables.h"
 
 #define R		KVIOMMU_READ
 #define W		KVIOMMU_WRITE
@@ -21,14 +22,14 @@
 #define LOOKUPS		1000
 
 struct guest {
-	struct vtd_mem mem;
+	struct table_mem mem;
 	struct vtd_view view;
 	struct vtd_key key;
 	struct rnd_state rnd;
 	__le64 (*pages)[ENTRIES];	/* those of the walker */
 	__le64 (*copy)[ENTRIES];	/* those of the reference */
-	struct vtd_run runs[RUNS];
-	struct vtd_run expected[RUNS];
+	struct kviommu_run runs[RUNS];
+	struct kviommu_run expected[RUNS];
 	DECLARE_BITMAP(seen, 256);	/* faults */
 };
 
@@ -37,7 +38,7 @@ static u64 page_gpa(unsigned int page)
 	return (page + 1) * VTD_PAGE_SIZE;
 }
 
-static __le64 *find(struct vtd_mem *m, u64 gpa)
+static __le64 *find(struct table_mem *m, u64 gpa)
 {
 	struct guest *g = container_of(m, struct guest, mem);
 	u64 page = gpa / VTD_PAGE_SIZE - 1;
@@ -518,13 +519,13 @@ static u64 random_address(struct guest *g, u64 *limit)
 /* ---- the comparison ---- */
 
 /* Append, and join what is adjacent. */
-static unsigned int append(struct vtd_run *runs, unsigned int n,
-			   const struct vtd_run *run)
+static unsigned int append(struct kviommu_run *runs, unsigned int n,
+			   const struct kviommu_run *run)
 {
-	struct vtd_run *last = &runs[n - 1];
+	struct kviommu_run *last = &runs[n - 1];
 
 	if (n && last->last + 1 == run->iova && last->prot == run->prot &&
-	    last->fault == run->fault && last->shift == run->shift &&
+	    last->fault == run->fault && last->order == run->order &&
 	    (run->fault || last->gpa + (run->iova - last->iova) == run->gpa)) {
 		last->last = run->last;
 		return n;
@@ -538,7 +539,7 @@ static unsigned int reference(struct guest *g, u64 first, u64 *last)
 {
 	struct query q = { g, true, true };
 	unsigned int lookups, n = 0;
-	struct vtd_run run;
+	struct kviommu_run run;
 	struct answer a;
 	u64 next;
 
@@ -550,13 +551,13 @@ static unsigned int reference(struct guest *g, u64 first, u64 *last)
 			next = min(first | (BIT_ULL(a.shift) - 1), *last);
 			if (first < 0xfee00000)
 				next = min(next, 0xfee00000 - 1);
-			run = (struct vtd_run){
+			run = (struct kviommu_run){
 				.iova = first, .last = next, .fault = a.fault,
 			};
 			if (!a.fault && (a.read || a.write)) {
 				run.gpa = a.gpa;
 				run.prot = (a.read ? R : 0) | (a.write ? W : 0);
-				run.shift = a.size;
+				run.order = a.size;
 			}
 			if (a.fault || run.prot)
 				n = append(g->expected, n, &run);
@@ -577,7 +578,7 @@ static unsigned int walk(struct guest *g, struct vtd_walk *w, u64 first,
 {
 	struct kunit *test = g->mem.test;
 	unsigned int i, n, nr, calls, passes = 0;
-	struct vtd_run some[8];
+	struct kviommu_run some[8];
 
 	do {
 		KUNIT_ASSERT_LT(test, passes++, 20);
@@ -657,7 +658,7 @@ static struct guest *guest_create(struct kunit *test, u64 seed)
 	g->copy = kunit_kzalloc(test, PAGES * VTD_PAGE_SIZE, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, g->pages);
 	KUNIT_ASSERT_NOT_NULL(test, g->copy);
-	vtd_mem_init(&g->mem, test, find);
+	table_mem_init(&g->mem, test, find);
 	mock_seed(test, &g->rnd, seed);
 	return g;
 }

@@ -7,7 +7,8 @@
 #include <linux/sizes.h>
 
 #include "mock.h"
-#include "vtd_mem.h"
+#include "table_mem.h"
+#include "vtd/tables.h"
 
 #define R	KVIOMMU_READ
 #define W	KVIOMMU_WRITE
@@ -81,7 +82,7 @@ struct config {
 };
 
 struct scene {
-	struct vtd_mem mem;
+	struct table_mem mem;
 	struct vtd_view view;
 	u64 iova;
 	u64 gpa;
@@ -554,7 +555,7 @@ KUNIT_ARRAY_PARAM_DESC(config, configs, name);
 
 /* ---- tables that translate one page of one device ---- */
 
-static __le64 *find(struct vtd_mem *m, u64 gpa)
+static __le64 *find(struct table_mem *m, u64 gpa)
 {
 	struct scene *s = container_of(m, struct scene, mem);
 	unsigned int i;
@@ -650,7 +651,7 @@ static struct scene *scene_create(struct kunit *test, const struct config *c)
 	__le64 *words[VTD_MAX_LEVELS];
 
 	KUNIT_ASSERT_NOT_NULL(test, s);
-	vtd_mem_init(&s->mem, test, find);
+	table_mem_init(&s->mem, test, find);
 	s->view.te = true;
 	s->view.haw = HAW;
 	s->view.cap = c->cap;
@@ -1269,11 +1270,11 @@ static struct vtd_walk *start(struct scene *s, u64 first, u64 last)
 }
 
 /* The run that the whole walk gives, which must be one; false if it is none. */
-static bool walk_page(struct scene *s, struct vtd_run *run, bool *changed)
+static bool walk_page(struct scene *s, struct kviommu_run *run, bool *changed)
 {
 	struct vtd_walk *w = start(s, 0, U64_MAX);
 	struct kunit *test = s->mem.test;
-	struct vtd_run runs[4];
+	struct kviommu_run runs[4];
 	unsigned int n;
 
 	n = vtd_walk_next(w, runs, ARRAY_SIZE(runs));
@@ -1302,7 +1303,7 @@ static void tables_first_stage_marks(struct kunit *test)
 	const u64 marks = VTD_FS_A | VTD_FS_D | VTD_FS_EA;
 	struct scene *s = scene_create(test, &configs[FIRST]);
 	struct vtd_leaf leaf;
-	struct vtd_run run;
+	struct kviommu_run run;
 	bool changed;
 
 	set_view_marks(s, 0, VTD_PASID1_PWSNP, 0);
@@ -1346,7 +1347,7 @@ static void tables_second_stage_marks(struct kunit *test)
 {
 	const u64 marks = VTD_SS_A | VTD_SS_D;
 	struct scene *s = scene_create(test, &configs[SECOND]);
-	struct vtd_run run;
+	struct kviommu_run run;
 	bool changed;
 
 	set_view_marks(s, VTD_PASID0_SSADE, VTD_PASID1_PWSNP, 0);
@@ -1373,7 +1374,7 @@ static void tables_nested_marks(struct kunit *test)
 {
 	const u64 fs = VTD_FS_A | VTD_FS_D, ss = VTD_SS_A | VTD_SS_D;
 	struct scene *s = scene_create(test, &configs[NESTED]);
-	struct vtd_run run;
+	struct kviommu_run run;
 	bool changed;
 
 	set_view_marks(s, VTD_PASID0_SSADE, VTD_PASID1_PWSNP, 0);
@@ -1409,7 +1410,7 @@ static void tables_nested_marks(struct kunit *test)
 static void tables_nested_marks_again(struct kunit *test)
 {
 	struct scene *s = scene_create(test, &configs[NESTED]);
-	struct vtd_run runs[4];
+	struct kviommu_run runs[4];
 	struct vtd_walk *w;
 
 	set_view_marks(s, VTD_PASID0_SSADE, VTD_PASID1_PWSNP, 0);
@@ -1426,7 +1427,7 @@ static void tables_nested_marks_again(struct kunit *test)
 static void tables_marks_fail(struct kunit *test)
 {
 	static const unsigned int which[] = { FIRST, SECOND };
-	struct vtd_run run;
+	struct kviommu_run run;
 	struct scene *s;
 	unsigned int i;
 	bool changed;
@@ -1456,7 +1457,7 @@ static void tables_marks_fail(struct kunit *test)
 
 /* ---- walks ---- */
 
-static void expect_run(struct kunit *test, const struct vtd_run *run, u64 iova,
+static void expect_run(struct kunit *test, const struct kviommu_run *run, u64 iova,
 		       u64 last, u64 gpa, u8 prot, enum vtd_fault fault)
 {
 	KUNIT_EXPECT_EQ(test, run->iova, iova);
@@ -1470,7 +1471,7 @@ static void expect_run(struct kunit *test, const struct vtd_run *run, u64 iova,
 static void tables_sparse(struct kunit *test)
 {
 	struct scene *s = scene_create(test, &configs[SECOND]);
-	struct vtd_run run;
+	struct kviommu_run run;
 	struct vtd_walk *w;
 
 	w = start(s, 0, U64_MAX);
@@ -1491,7 +1492,7 @@ static void tables_cyclic(struct kunit *test)
 {
 	struct scene *s = scene_create(test, &configs[LEGACY]);
 	__le64 *table = find(&s->mem, ss_gpa[3]);
-	struct vtd_run runs[16];
+	struct kviommu_run runs[16];
 	unsigned int i, j, n;
 	struct vtd_walk *w;
 	u64 next = 0, used;
@@ -1535,16 +1536,16 @@ static void tables_cyclic(struct kunit *test)
 }
 
 /* Join what is adjacent; returns how many runs are left. */
-static unsigned int join(struct vtd_run *runs, unsigned int n)
+static unsigned int join(struct kviommu_run *runs, unsigned int n)
 {
 	unsigned int i, last = 0;
 
 	for (i = 1; i < n; i++) {
-		struct vtd_run *run = &runs[last];
+		struct kviommu_run *run = &runs[last];
 
 		if (run->last + 1 == runs[i].iova &&
 		    run->prot == runs[i].prot && run->fault == runs[i].fault &&
-		    (run->fault || run->shift == runs[i].shift) &&
+		    (run->fault || run->order == runs[i].order) &&
 		    (run->fault ||
 		     run->gpa + (runs[i].iova - run->iova) == runs[i].gpa))
 			run->last = runs[i].last;
@@ -1559,7 +1560,7 @@ static void tables_pieces(struct kunit *test)
 {
 	struct scene *s = scene_create(test, &configs[FIRST]);
 	__le64 *pages = find(&s->mem, fs_gpa[0]);
-	struct vtd_run *all, *some;
+	struct kviommu_run *all, *some;
 	unsigned int i, max, n, nr_all;
 	struct rnd_state rnd;
 	struct vtd_walk *w;
@@ -1626,7 +1627,7 @@ static void tables_pieces(struct kunit *test)
 		first &= PAGE_MASK;
 		last |= ~PAGE_MASK;
 		for (j = 0; j < nr_all; j++) {
-			struct vtd_run part = all[j];
+			struct kviommu_run part = all[j];
 
 			if (part.last < first || part.iova > last)
 				continue;
@@ -1648,7 +1649,7 @@ static void tables_interrupts(struct kunit *test)
 {
 	struct scene *s = scene_create(test, &configs[2]);
 	__le64 *pages = find(&s->mem, ss_gpa[2]);
-	struct vtd_run runs[8];
+	struct kviommu_run runs[8];
 	struct vtd_walk *w;
 	unsigned int n;
 

@@ -68,7 +68,7 @@ struct entry {
 };
 
 struct sink {
-	struct vtd_run *runs;
+	struct kviommu_run *runs;
 	unsigned int n;
 	unsigned int max;
 };
@@ -228,7 +228,7 @@ static u8 table(struct vtd_walk *w, struct vtd_stage *s, unsigned int level,
 		if (fault)
 			return fault;
 	}
-	spend(w, VTD_TABLE_COST);
+	spend(w, KVIOMMU_TABLE_COST);
 	t->page = w->reader->page(w->reader, s->slot + level - 1, t->gpa);
 	if (t->page)
 		return VTD_FAULT_NONE;
@@ -277,7 +277,7 @@ static u8 second_stage(struct vtd_walk *w, u64 addr, bool write)
 
 /* ---- runs ---- */
 
-static struct vtd_run *last_run(const struct sink *sink)
+static struct kviommu_run *last_run(const struct sink *sink)
 {
 	return sink->n ? &sink->runs[sink->n - 1] : NULL;
 }
@@ -289,20 +289,20 @@ static struct vtd_run *last_run(const struct sink *sink)
 static bool emit(struct vtd_walk *w, struct sink *sink, u64 last, u64 gpa,
 		 u8 prot, u8 fault)
 {
-	struct vtd_run *run = last_run(sink);
+	struct kviommu_run *run = last_run(sink);
 
 	if (run && run->last + 1 == w->next && run->prot == prot &&
 	    run->fault == fault &&
-	    (fault || (run->shift == w->shift &&
+	    (fault || (run->order == w->shift &&
 		       run->gpa + (w->next - run->iova) == gpa))) {
 		run->last = last;
 	} else {
 		if (sink->n == sink->max)
 			return false;
-		sink->runs[sink->n++] = (struct vtd_run){
+		sink->runs[sink->n++] = (struct kviommu_run){
 			.iova = w->next, .last = last, .gpa = gpa,
 			.prot = prot, .fault = fault,
-			.shift = fault ? 0 : w->shift,
+			.order = fault ? 0 : w->shift,
 		};
 	}
 	advance(w, last);
@@ -406,9 +406,9 @@ static bool emit_entry(struct vtd_walk *w, struct sink *sink, unsigned int level
 /* Address, with prot in its low bits, of a page that continues the last run. */
 static u64 continuation(const struct sink *sink, u64 iova)
 {
-	const struct vtd_run *run = last_run(sink);
+	const struct kviommu_run *run = last_run(sink);
 
-	if (!run || run->fault || run->shift != VTD_PAGE_SHIFT ||
+	if (!run || run->fault || run->order != VTD_PAGE_SHIFT ||
 	    run->last + 1 != iova)
 		return 0;
 	return (run->gpa + (iova - run->iova)) | run->prot;
@@ -465,8 +465,8 @@ static noinline bool scan_page(struct vtd_walk *w, struct vtd_stage *s,
 static noinline bool scan_pages(struct vtd_walk *w, struct vtd_stage *s,
 				struct sink *sink, u64 bits)
 {
-	struct vtd_run *run = sink->runs + sink->n;	/* the next one */
-	struct vtd_run *no_run = sink->runs + sink->max;
+	struct kviommu_run *run = sink->runs + sink->n;	/* the next one */
+	struct kviommu_run *no_run = sink->runs + sink->max;
 	const struct vtd_rule *rules = s->rules;
 	u64 iova = w->next, next_page = continuation(sink, iova);
 	unsigned int i = level_index(iova, 1);
@@ -515,7 +515,7 @@ static noinline bool scan_pages(struct vtd_walk *w, struct vtd_stage *s,
 			run->gpa = gpa;
 			run->prot = prot;
 			run->fault = VTD_FAULT_NONE;
-			run->shift = VTD_PAGE_SHIFT;
+			run->order = VTD_PAGE_SHIFT;
 			run++;
 		} else {
 			w->next = iova;
@@ -663,7 +663,7 @@ static bool segment(struct vtd_walk *w)
  * Context: no locks are taken; the reader may sleep.
  * Return: number of runs.
  */
-unsigned int vtd_walk_next(struct vtd_walk *w, struct vtd_run *runs,
+unsigned int vtd_walk_next(struct vtd_walk *w, struct kviommu_run *runs,
 			   unsigned int max)
 {
 	struct sink sink = { .runs = runs, .max = max };
@@ -880,7 +880,7 @@ void vtd_translate_in(const struct vtd_view *view, struct kviommu_reader *r,
 		      u64 addr, u8 access, struct vtd_leaf *leaf)
 {
 	const struct vtd_context *ctx = &leaf->ctx;
-	struct vtd_run run;
+	struct kviommu_run run;
 	struct vtd_walk w;
 
 	leaf->prot = 0;
@@ -915,7 +915,7 @@ void vtd_translate_in(const struct vtd_view *view, struct kviommu_reader *r,
 		return;
 	}
 	leaf->gpa = run.gpa + (addr & (VTD_PAGE_SIZE - 1));
-	leaf->size = BIT_ULL(run.shift);
+	leaf->size = BIT_ULL(run.order);
 }
 EXPORT_SYMBOL_IF_KUNIT(vtd_translate_in);
 

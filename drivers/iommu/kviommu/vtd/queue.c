@@ -31,19 +31,19 @@ static void inval_context(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 	/* In scalable mode a context entry has no domain id: all of them then. */
 	bool by_did = inv->gran == VTD_GRAN_DOMAIN && !vtd_scalable(&vt->view);
 	struct kviommu_endpoint *ep;
-	struct vtd_endpoint *ve;
+	struct kviommu_gendpoint *ge;
 	unsigned long id;
 
 	xa_for_each(&vt->v->endpoints, id, ep) {
-		ve = vtd_endpoint(ep);
-		if (!ve)
+		ge = kviommu_gendpoint(ep);
+		if (!ge)
 			continue;
-		if (by_did && ve->did != inv->did)
+		if (by_did && ge->did != inv->did)
 			continue;
 		if (inv->gran == VTD_GRAN_DEVICE &&
 		    ((u16)id ^ inv->sid) & ~inv->fm)
 			continue;
-		vtd_recheck(vt, ve);
+		kviommu_recheck(&vt->f, ge);
 	}
 }
 
@@ -55,16 +55,16 @@ static void inval_context(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 static void inval_pasid(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 {
 	struct kviommu_endpoint *ep;
-	struct vtd_endpoint *ve;
+	struct kviommu_gendpoint *ge;
 	unsigned long id;
 
 	if (!vtd_scalable(&vt->view))
 		return;
 	xa_for_each(&vt->v->endpoints, id, ep) {
-		ve = vtd_endpoint(ep);
-		if (ve && (inv->gran == VTD_PC_G_GLOBAL || !ve->did ||
-			   ve->did == inv->did))
-			vtd_recheck(vt, ve);
+		ge = kviommu_gendpoint(ep);
+		if (ge && (inv->gran == VTD_PC_G_GLOBAL || !ge->did ||
+			   ge->did == inv->did))
+			kviommu_recheck(&vt->f, ge);
 	}
 }
 
@@ -77,17 +77,17 @@ static void inval_pasid(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 static bool inval_iotlb(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 {
 	bool fs = inv->type == VTD_DESC_PIOTLB, ok = true;
-	struct vtd_domain *d;
+	struct kviommu_gdomain *d;
 
 	if (inv->gran == VTD_GRAN_GLOBAL) {
-		vtd_mark_all(vt);
+		kviommu_mark_all(&vt->f);
 		return true;
 	}
-	for (d = xa_load(&vt->by_did, inv->did); d; d = d->sibling) {
-		if (inv->gran != VTD_GRAN_PAGE || (!fs && d->key.fs_levels))
-			ok &= vtd_mark(vt, d, 0, U64_MAX);
-		else if (fs == !!d->key.fs_levels)
-			ok &= vtd_mark(vt, d, inv->first, inv->last);
+	for (d = xa_load(&vt->f.by_did, inv->did); d; d = d->sibling) {
+		if (inv->gran != VTD_GRAN_PAGE || (!fs && vtd_key(d)->fs_levels))
+			ok &= kviommu_mark(&vt->f, d, 0, U64_MAX);
+		else if (fs == !!vtd_key(d)->fs_levels)
+			ok &= kviommu_mark(&vt->f, d, inv->first, inv->last);
 	}
 	return ok;
 }
@@ -99,7 +99,7 @@ static bool inval_iotlb(struct kviommu_vtd *vt, const struct vtd_inv *inv)
  *	 the host itself invalidates the TLBs of its devices, and there is no
  *	 page request here
  *
- * Return: false if vtd_drain() has to come first, and this again.
+ * Return: false if kviommu_drain() has to come first, and this again.
  */
 bool vtd_invalidate(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 {
@@ -439,7 +439,7 @@ enum vtd_step vtd_queue_step(struct kviommu_vtd *vt)
 		}
 	}
 	if (q->inv.type == VTD_DESC_WAIT) {
-		if (vt->nr_recheck || !list_empty(&vt->dirty))
+		if (!kviommu_follow_idle(&vt->f))
 			return VTD_STEP_DRAIN;
 		if (!wait_done(vt, q))
 			return VTD_STEP_AWAY;
@@ -450,7 +450,7 @@ enum vtd_step vtd_queue_step(struct kviommu_vtd *vt)
 	} else if (!vtd_invalidate(vt, &q->inv)) {
 		return VTD_STEP_DRAIN;
 	}
-	vt->credits -= VTD_CREDITS_DESC;
+	vt->f.credits -= KVIOMMU_CREDITS_DESC;
 	q->fetched = false;
 	q->head = (q->head + q->width) & (q->size - 1);
 	vtd_set64(&vt->regs, VTD_IQH, q->head);

@@ -91,26 +91,6 @@ struct vtd_context {
 };
 
 /**
- * struct vtd_run - adjacent addresses that have the same said of them
- * @iova: first
- * @last: last
- * @gpa: where @iova is translated to
- * @prot: KVIOMMU_READ, KVIOMMU_WRITE or both; 0 for a fault, or for what is
- *	  known already, see struct vtd_walk
- * @fault: enum vtd_fault: a table here has an error. VTD_FAULT_NONE otherwise
- * @shift: log2 of the size of the pages that it consists of, the smaller one of
- *	   the two stages; 0 for a fault
- */
-struct vtd_run {
-	u64 iova;
-	u64 last;
-	u64 gpa;
-	u8 prot;
-	u8 fault;
-	u8 shift;
-};
-
-/**
  * struct vtd_leaf - how one address is translated
  * @ctx: of the requester
  * @fault: enum vtd_fault, VTD_FAULT_NONE if the access is allowed
@@ -223,9 +203,6 @@ struct vtd_walk {
 	u8 hole;
 };
 
-/* What reading a table counts for, in entries looked at */
-#define VTD_TABLE_COST	64
-
 static inline bool vtd_scalable(const struct vtd_view *view)
 {
 	return FIELD_GET(VTD_RTADDR_TTM, view->rtaddr) == VTD_TTM_SCALABLE;
@@ -243,7 +220,7 @@ void vtd_walk_start(struct vtd_walk *w, const struct vtd_view *view,
 		    const struct vtd_key *key, struct kviommu_reader *r,
 		    u64 first, u64 last);
 u64 vtd_ss_last(const struct vtd_view *view, const struct vtd_key *key);
-unsigned int vtd_walk_next(struct vtd_walk *w, struct vtd_run *runs,
+unsigned int vtd_walk_next(struct vtd_walk *w, struct kviommu_run *runs,
 			   unsigned int max);
 void vtd_translate_in(const struct vtd_view *view, struct kviommu_reader *r,
 		      u64 addr, u8 access, struct vtd_leaf *leaf);

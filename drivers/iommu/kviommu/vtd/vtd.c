@@ -29,6 +29,11 @@
 #define VTD_PCI_DEVICE		0x10f1
 #define VTD_PCI_CLASS		0x060000	/* host bridge */
 
+static struct kviommu_vtd *to_vtd(const struct kviommu_follow *f)
+{
+	return container_of(f, struct kviommu_vtd, f);
+}
+
 static struct kviommu_vtd *priv(const struct kviommu *v)
 {
 	return v->model_priv;
@@ -119,17 +124,12 @@ void vtd_send(struct kviommu_vtd *vt, u32 events)
 		kviommu_irq_msix(vt->v, KVIOMMU_VTD_INV_VECTOR);
 }
 
-/**
- * vtd_tell_fault() - record a fault of an endpoint
- * @vt: model
- * @ve: endpoint
- * @reason: enum vtd_fault
- * @addr: address, 0 if it is not known
- * @write: it was a write
- */
-void vtd_tell_fault(struct kviommu_vtd *vt, const struct vtd_endpoint *ve,
-		    u8 reason, u64 addr, bool write)
+/* Record a fault of an endpoint. */
+static void vtd_tell_fault(struct kviommu_follow *follow,
+			   const struct kviommu_gendpoint *ve, u8 reason,
+			   u64 addr, bool write)
 {
+	struct kviommu_vtd *vt = to_vtd(follow);
 	const struct vtd_fault_info f = {
 		.addr = addr,
 		.source_id = ve->ep->id,
@@ -139,25 +139,13 @@ void vtd_tell_fault(struct kviommu_vtd *vt, const struct vtd_endpoint *ve,
 	bool told = false;
 	u32 events = 0;
 
-	if (!ve->fpd)
+	if (!(ve->flags & VTD_ENDPOINT_FPD))
 		told = vtd_fault_record(&vt->regs, &f, &events);
 	vt->v->count.faults++;
 	vt->v->count.faults_dropped += !told;
 	trace_kviommu_vtd_fault(kviommu_dev(vt->v), ve->ep->id, addr, write,
 				reason, told);
 	vtd_send(vt, events);
-}
-
-static struct vtd_endpoint *endpoint_of(struct kviommu_vtd *vt,
-					const struct device *dev)
-{
-	struct kviommu_endpoint *ep;
-	unsigned long id;
-
-	xa_for_each(&vt->v->endpoints, id, ep)
-		if (ep->kdev->dev == dev)
-			return vtd_endpoint(ep);
-	return NULL;
 }
 
 /*
@@ -167,22 +155,22 @@ static struct vtd_endpoint *endpoint_of(struct kviommu_vtd *vt,
 static void host_faults(struct kviommu_vtd *vt)
 {
 	unsigned int n = KVIOMMU_MAX_FAULTS;
-	struct vtd_endpoint *ve;
+	struct kviommu_gendpoint *ve;
 	struct kviommu_fault f;
 	struct vtd_leaf leaf;
 
 	while (n-- && kviommu_fault_next(vt->v, &f)) {
-		ve = endpoint_of(vt, f.dev);
+		ve = kviommu_gendpoint_of(&vt->f, f.dev);
 		if (!ve || !vt->view.te)
 			continue;
-		vtd_translate(&vt->view, &vt->reader.reader, ve->ep->id, f.iova,
+		vtd_translate(&vt->view, &vt->f.reader.reader, ve->ep->id, f.iova,
 			      f.write ? KVIOMMU_WRITE : KVIOMMU_READ, &leaf);
 		if (!leaf.fault && vtd_scalable(&vt->view))
 			leaf.fault = f.write ? VTD_FAULT_WRITE : VTD_FAULT_READ;
 		else if (!leaf.fault)
 			leaf.fault = f.write ? VTD_FAULT_L_WRITE :
 					       VTD_FAULT_L_READ;
-		vtd_tell_fault(vt, ve, leaf.fault, f.iova, f.write);
+		vtd_tell_fault(&vt->f, ve, leaf.fault, f.iova, f.write);
 	}
 }
 
@@ -193,74 +181,192 @@ static enum kviommu_state vtd_detached(const struct kviommu *v)
 	return v->boot_bypass ? KVIOMMU_BYPASS : KVIOMMU_BLOCKED;
 }
 
-static struct vtd_endpoint *endpoint_create(struct kviommu_vtd *vt,
-					    struct kviommu_endpoint *ep)
+/* The host, or a limit, is in the way of what the guest's entries say. */
+static void vtd_refused(struct kviommu_follow *f, struct kviommu_gendpoint *ve)
 {
-	struct vtd_endpoint *ve;
-
-	ve = kzalloc_obj(*ve, GFP_KERNEL_ACCOUNT);
-	if (!ve)
-		return NULL;
-	ve->ep = ep;
-	ep->model_priv = ve;
-	vt->nr_endpoints++;
-	ve->state = vtd_detached(vt->v);
-	if (vt->view.te) {
-		ve->state = KVIOMMU_BLOCKED;
-		vtd_recheck(vt, ve);
-		kviommu_worker_wake(vt->v);
-	}
-	return ve;
+	vtd_tell_fault(f, ve, vtd_scalable(&to_vtd(f)->view) ?
+			      VTD_FAULT_PASID_INVALID : VTD_FAULT_L_CTX_INVALID,
+		       0, false);
 }
 
-/* Has the guest said something of it: it is not just left out of its tables. */
-static bool is_chosen(const struct kviommu_vtd *vt,
-		      const struct vtd_endpoint *ve)
+/* What is not mapped is as what is not present. */
+static u8 vtd_not_present(const struct kviommu_follow *f,
+			  const struct kviommu_gdomain *d)
 {
-	return ve->domain || (vt->view.te && ve->state == KVIOMMU_BYPASS);
+	if (vtd_key(d)->fs_levels)
+		return VTD_FAULT_FS_NP;
+	return vtd_scalable(&to_vtd(f)->view) ? VTD_FAULT_READ :
+						VTD_FAULT_L_READ;
+}
+
+static bool vtd_is_away(u8 fault)
+{
+	switch (fault) {
+	case VTD_FAULT_L_SS_ACCESS:
+	case VTD_FAULT_L_ROOT_ACCESS:
+	case VTD_FAULT_L_CTX_ACCESS:
+	case VTD_FAULT_ROOT_ACCESS:
+	case VTD_FAULT_CTX_ACCESS:
+	case VTD_FAULT_PDIR_ACCESS:
+	case VTD_FAULT_PASID_ACCESS:
+	case VTD_FAULT_FS_ACCESS:
+	case VTD_FAULT_FS_ROOT_ACCESS:
+	case VTD_FAULT_FS_AD:
+	case VTD_FAULT_SS_ACCESS:
+	case VTD_FAULT_SS_ROOT_ACCESS:
+	case VTD_FAULT_SS_AD:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static unsigned int vtd_levels(const struct kviommu_gdomain *d)
+{
+	return vtd_key(d)->fs_levels + vtd_key(d)->ss_levels;
 }
 
 /*
- * The host can't tell members of a group apart. What the guest has said of two
- * of them must be the same.
+ * What is marked in tables changes nothing in where they lead. A guest turns that
+ * on and off while a device works (9.6, SSADE), which must not notice.
  */
-static bool group_agrees(const struct kviommu_vtd *vt,
-			 const struct vtd_endpoint *ve)
-{
-	struct kviommu_endpoint *ep;
-	const struct vtd_endpoint *o;
+#define KEY_MARKS	(VTD_KEY_EAFE | VTD_KEY_SSADE | VTD_KEY_PWSNP)
 
-	list_for_each_entry(ep, &ve->ep->group->eps, group_node) {
-		o = vtd_endpoint(ep);
-		if (o && ep->kdev->attached && is_chosen(vt, o) &&
-		    o->domain != ve->domain)
-			return false;
-	}
-	return true;
+static bool vtd_same(const void *key, const void *other)
+{
+	const struct vtd_key *a = key, *b = other;
+
+	return a->fsptptr == b->fsptptr && a->ssptptr == b->ssptptr &&
+	       a->fs_levels == b->fs_levels && a->ss_levels == b->ss_levels &&
+	       !((a->flags ^ b->flags) & ~KEY_MARKS);
 }
+
+/* What any guest has while it sets its tables up is nothing to tell of. */
+static bool is_error(u8 fault)
+{
+	switch (fault) {
+	case VTD_FAULT_NONE:
+	case VTD_FAULT_L_ROOT_NP:
+	case VTD_FAULT_L_CTX_NP:
+	case VTD_FAULT_ROOT_NP:
+	case VTD_FAULT_CTX_NP:
+	case VTD_FAULT_PDIR_NP:
+	case VTD_FAULT_PASID_NP:
+	case VTD_FAULT_ABORT_DMA:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* Look an endpoint up in root, context and PASID tables. */
+static void vtd_lookup(struct kviommu_follow *f, struct kviommu_gendpoint *ve)
+{
+	struct kviommu_vtd *vt = to_vtd(f);
+	struct vtd_context ctx;
+
+	vtd_resolve(&vt->view, &f->reader.reader, ve->ep->id, &ctx);
+	trace_kviommu_vtd_lookup(kviommu_dev(vt->v), ve->ep->id, ctx.kind,
+				 ctx.did, ctx.fault);
+	ve->flags = ctx.fpd ? VTD_ENDPOINT_FPD : 0;
+	ve->did = ctx.did;
+	if (is_error(ctx.fault) && ctx.fault != ve->fault)
+		vtd_tell_fault(f, ve, ctx.fault, 0, false);
+	ve->fault = ctx.fault;
+
+	switch (ctx.kind) {
+	case VTD_TRANSLATE:
+		/* Assigned after the guest was told that there is snoop control */
+		if (!ve->ep->geo.snoop && vt->view.ecap & VTD_ECAP_SC)
+			kviommu_gendpoint_refuse(f, ve, -EOPNOTSUPP);
+		else
+			kviommu_gendpoint_join(f, ve, ctx.did, &ctx.key,
+					       KVIOMMU_CHUNK_SHIFT);
+		break;
+	case VTD_PASSTHROUGH:
+		kviommu_gendpoint_set(f, ve, KVIOMMU_BYPASS);
+		break;
+	default:
+		kviommu_gendpoint_set(f, ve, KVIOMMU_BLOCKED);
+	}
+}
+
+static u8 vtd_lost(const struct kviommu_follow *f,
+		   const struct kviommu_gdomain *d)
+{
+	if (vtd_key(d)->fs_levels)
+		return VTD_FAULT_FS_ACCESS;
+	return vtd_scalable(&to_vtd(f)->view) ? VTD_FAULT_SS_ACCESS :
+						VTD_FAULT_L_SS_ACCESS;
+}
+
+/* See struct vtd_walk. */
+static const __le64 *check_table(struct vtd_walk *w, unsigned int slot,
+				 const __le64 *page, u64 bits)
+{
+	struct kviommu_vtd *vt = container_of(w, struct kviommu_vtd, walk);
+
+	return kviommu_follow_check(&vt->f, slot, page, w->next, bits);
+}
+
+static void walk_start(struct kviommu_follow *f, struct kviommu_gdomain *d,
+		       u64 first, u64 last)
+{
+	const struct vtd_key *key = vtd_key(d);
+	struct kviommu_vtd *vt = to_vtd(f);
+
+	static_assert(VTD_TABLE_ENTRIES * VTD_PAGE_SIZE == KVIOMMU_CHUNK_SIZE);
+	static_assert(VTD_TABLE_ENTRIES == KVIOMMU_TABLE_WORDS);
+	vtd_walk_start(&vt->walk, &vt->view, key, &f->reader.reader, first,
+		       last);
+	if (!key->fs_levels || !key->ss_levels)
+		vt->walk.check = check_table;
+}
+
+static unsigned int walk_next(struct kviommu_follow *f,
+			      struct kviommu_follow_walk *p)
+{
+	struct vtd_walk *w = &to_vtd(f)->walk;
+	unsigned int n;
+
+	w->budget = p->budget;
+	n = vtd_walk_next(w, f->runs, ARRAY_SIZE(f->runs));
+	p->next = w->next;
+	p->budget = w->budget;
+	p->done = w->done;
+	p->changed = w->changed;
+	return n;
+}
+
+/* 3.2: a domain id has one table; two first stages may share a second one. */
+static bool vtd_conflict(const struct kviommu_gdomain *a,
+			 const struct kviommu_gdomain *b)
+{
+	return !vtd_key(a)->ss_levels ||
+	       vtd_key(a)->ss_levels != vtd_key(b)->ss_levels ||
+	       vtd_key(a)->ssptptr != vtd_key(b)->ssptptr;
+}
+
+static const struct kviommu_follow_ops vtd_follow_ops = {
+	.key_size = sizeof(struct vtd_key),
+	.tell_tables = true,
+	.same = vtd_same,
+	.lookup = vtd_lookup,
+	.walk_start = walk_start,
+	.walk_next = walk_next,
+	.fault = vtd_tell_fault,
+	.refused = vtd_refused,
+	.lost = vtd_lost,
+	.not_present = vtd_not_present,
+	.is_away = vtd_is_away,
+	.levels = vtd_levels,
+	.conflict = vtd_conflict,
+};
 
 static void vtd_resolve_endpoint(struct kviommu *v, struct kviommu_endpoint *ep,
 				 struct kviommu_target *t)
 {
-	struct vtd_endpoint *ve = vtd_endpoint(ep) ?:
-				  endpoint_create(priv(v), ep);
-
-	if (!ve)
-		return;
-	t->state = ve->state;
-	t->chosen = is_chosen(priv(v), ve);
-	if (!t->chosen)
-		return;
-	if (!group_agrees(priv(v), ve)) {
-		kviommu_warn(v, "endpoint 0x%x is blocked: the host can't tell it from another one that the guest translates differently\n",
-			     ep->id);
-		t->state = KVIOMMU_BLOCKED;
-	} else if (ve->domain && ve->domain->failed) {
-		t->state = KVIOMMU_BLOCKED;
-	} else if (ve->domain) {
-		t->state = KVIOMMU_TRANSLATED;
-		t->shadow = &ve->domain->shadow;
-	}
+	kviommu_follow_resolve(&priv(v)->f, ep, t);
 }
 
 /* ---- commands (11.4.4) ---- */
@@ -272,18 +378,6 @@ static void set_gsts(struct kviommu_vtd *vt, u32 bits, bool on)
 	vtd_set32(&vt->regs, VTD_GSTS, on ? gsts | bits : gsts & ~bits);
 }
 
-/*
- * @bits will be set when all of the tables is looked at again. Domains only as
- * endpoints are found to be in them: tables that none leads to any more may be
- * anything by now.
- */
-static void redrive(struct kviommu_vtd *vt, u32 bits)
-{
-	vt->gsts |= bits;
-	vt->epoch++;
-	vtd_recheck_all(vt);
-}
-
 /* With CAP.ESRTPS caches are invalidated by it, so no more has to follow. */
 static void set_root(struct kviommu_vtd *vt)
 {
@@ -293,31 +387,15 @@ static void set_root(struct kviommu_vtd *vt)
 		return;
 	}
 	set_gsts(vt, VTD_GCMD_SRTP, false);
-	redrive(vt, VTD_GCMD_SRTP);
+	vt->gsts |= VTD_GCMD_SRTP;
+	kviommu_follow_again(&vt->f);
 }
 
 static void translation_on(struct kviommu_vtd *vt)
 {
 	vt->view.te = true;
-	kviommu_event(vt->v, KVIOMMU_GUEST_ENABLE);
-	redrive(vt, VTD_GCMD_TE);
-}
-
-/* What was found in tables, but for the domains that endpoints are in. */
-static void forget_lookups(struct kviommu_vtd *vt)
-{
-	struct kviommu_endpoint *ep;
-	struct vtd_endpoint *ve;
-	unsigned long id;
-
-	vtd_unmark_all(vt);
-	xa_for_each(&vt->v->endpoints, id, ep) {
-		ve = vtd_endpoint(ep);
-		if (!ve)
-			continue;
-		ve->did = 0;
-		ve->fault = VTD_FAULT_NONE;
-	}
+	vt->gsts |= VTD_GCMD_TE;
+	kviommu_follow_on(&vt->f);
 }
 
 static void translation_off(struct kviommu_vtd *vt)
@@ -325,8 +403,17 @@ static void translation_off(struct kviommu_vtd *vt)
 	vt->view.te = false;
 	vt->gsts &= ~VTD_GCMD_TE;
 	set_gsts(vt, VTD_GCMD_TE, false);
-	forget_lookups(vt);
-	kviommu_event(vt->v, KVIOMMU_GUEST_RESET);
+	kviommu_follow_off(&vt->f);
+}
+
+/* What first stages map is to be brought in line. */
+static void mark_first_stage(struct kviommu_vtd *vt)
+{
+	struct kviommu_gdomain *d;
+
+	list_for_each_entry(d, &vt->f.domains, node)
+		if (vtd_key(d)->fs_levels)
+			kviommu_mark(&vt->f, d, 0, U64_MAX);
 }
 
 /*
@@ -356,7 +443,7 @@ static void command(struct kviommu_vtd *vt)
 		set_gsts(vt, VTD_GCMD_WBF, true);
 		vt->wbf = true;
 		if (vt->view.te)
-			vtd_mark_first_stage(vt);
+			mark_first_stage(vt);
 	}
 	if (cmd & VTD_GCMD_SRTP)
 		set_root(vt);
@@ -493,13 +580,13 @@ static bool run(struct kviommu_vtd *vt)
 		step = pending(vt) ? VTD_STEP_DRAIN : vtd_queue_step(vt);
 		if (step == VTD_STEP_DONE)
 			continue;
-		if (!vtd_drain(vt))
+		if (!kviommu_drain(&vt->f))
 			return true;
 		commands_done(vt);
 		if (step != VTD_STEP_DRAIN)
 			return step == VTD_STEP_AWAY;
 		cond_resched();
-	} while (vt->credits > 0);
+	} while (vt->f.credits > 0);
 	return true;
 }
 
@@ -507,18 +594,18 @@ static bool vtd_work(struct kviommu *v, unsigned int budget,
 		     unsigned int *done)
 {
 	struct kviommu_vtd *vt = priv(v);
-	s64 credits = (s64)budget * VTD_CREDITS_UNIT;
+	s64 credits = (s64)budget * KVIOMMU_CREDITS_UNIT;
 	bool more;
 
-	vt->credits = credits;
+	vt->f.credits = credits;
 	host_faults(vt);
 	more = run(vt);
 	/* What was unmapped so far is not to wait for the rest. */
 	kviommu_flush_all(v);
 	/* Nothing, if all that is left waits for memory */
-	credits -= max_t(s64, vt->credits, 0);
+	credits -= max_t(s64, vt->f.credits, 0);
 	if (credits || !more)
-		*done += max_t(s64, 1, credits / VTD_CREDITS_UNIT);
+		*done += max_t(s64, 1, credits / KVIOMMU_CREDITS_UNIT);
 	return more;
 }
 
@@ -598,16 +685,13 @@ static int vtd_init(struct kviommu *v)
 	vt = kvzalloc_obj(*vt);
 	if (!vt)
 		return -ENOMEM;
-	rc = kviommu_guest_reader_init(&vt->reader, &v->gmem, VTD_SLOTS);
+	rc = kviommu_follow_init(&vt->f, v, &vtd_follow_ops, VTD_SLOTS);
 	if (rc) {
 		kvfree(vt);
 		return rc;
 	}
+	vt->f.leaf_slots = BIT(VTD_SLOT_FS) | BIT(VTD_SLOT_SS);
 	vt->v = v;
-	INIT_LIST_HEAD(&vt->domains);
-	INIT_LIST_HEAD(&vt->dirty);
-	xa_init(&vt->by_did);
-	kviommu_seen_key_init(&vt->key);
 	v->model_priv = vt;
 	v->vtd.passthrough = true;
 	v->vtd.snoop = true;
@@ -621,9 +705,7 @@ static void vtd_exit(struct kviommu *v)
 
 	if (!vt)
 		return;
-	kviommu_guest_reader_exit(&vt->reader);
-	xa_destroy(&vt->by_did);
-	kviommu_geometry_free(&vt->resv);
+	kviommu_follow_exit(&vt->f);
 	kvfree(vt);
 }
 
@@ -639,73 +721,48 @@ static void vtd_reset(struct kviommu *v)
 	vt->ccmd = false;
 	vt->iotlb = false;
 	vt->wbf = false;
-	forget_lookups(vt);
+	kviommu_follow_reset(&vt->f);
 	pci_config(v);
 }
 
 static int vtd_assigned(struct kviommu *v, struct kviommu_endpoint *ep)
 {
-	return vtd_resv_add(priv(v), &ep->geo);
+	return kviommu_follow_assigned(&priv(v)->f, ep);
 }
 
 static int vtd_open(struct kviommu *v)
 {
 	struct kviommu_vtd *vt = priv(v);
-	struct kviommu_endpoint *ep;
-	unsigned long id;
-	int rc;
 
 	memset(&vt->count, 0, sizeof(vt->count));
 	vtd_reset(v);
-	xa_for_each(&v->endpoints, id, ep) {
-		rc = vtd_assigned(v, ep);
-		if (rc) {
-			kviommu_geometry_free(&vt->resv);
-			return rc;
-		}
-	}
-	return 0;
+	return kviommu_follow_open(&vt->f);
 }
 
 static void vtd_leave(struct kviommu *v, struct kviommu_endpoint *ep)
 {
-	struct vtd_endpoint *ve = vtd_endpoint(ep);
-
-	if (!ve)
-		return;
-	vtd_endpoint_set(priv(v), ve, KVIOMMU_BLOCKED);
-	priv(v)->nr_recheck -= ve->recheck;
-	priv(v)->nr_endpoints--;
-	ep->model_priv = NULL;
-	kfree(ve);
+	kviommu_follow_leave(&priv(v)->f, ep);
 }
 
 static void vtd_close(struct kviommu *v)
 {
-	struct kviommu_vtd *vt = priv(v);
-	struct kviommu_endpoint *ep;
-	unsigned long id;
-
-	vt->view.te = false;
-	xa_for_each(&v->endpoints, id, ep)
-		vtd_leave(v, ep);
-	kviommu_geometry_free(&vt->resv);
+	priv(v)->view.te = false;
+	kviommu_follow_close(&priv(v)->f);
 }
 
 static void vtd_release(struct kviommu *v, struct kviommu_endpoint *ep)
 {
-	struct vtd_endpoint *ve = vtd_endpoint(ep);
+	kviommu_follow_release(&priv(v)->f, ep);
+}
 
-	if (ve)
-		vtd_endpoint_set(priv(v), ve, vtd_detached(v));
+static bool vtd_retry(struct kviommu *v, bool now)
+{
+	return kviommu_follow_retry(&priv(v)->f, now);
 }
 
 static void vtd_each_shadow(struct kviommu *v, kviommu_shadow_fn fn, void *arg)
 {
-	struct vtd_domain *d;
-
-	list_for_each_entry(d, &priv(v)->domains, node)
-		fn(&d->shadow, d->did, arg);
+	kviommu_follow_each_shadow(&priv(v)->f, fn, arg);
 }
 
 /* ---- debugfs ---- */
@@ -729,27 +786,28 @@ static void vtd_show_state(struct kviommu *v, struct seq_file *s)
 	seq_printf(s, "completion_message 0x%llx 0x%x\n",
 		   vtd_get64(r, VTD_IEADDR), vtd_get32(r, VTD_IEDATA));
 	seq_printf(s, "irta 0x%llx\n", vtd_get64(r, VTD_IRTA));
-	seq_printf(s, "domains %u\n", vt->nr_domains);
-	seq_printf(s, "busy %u\n", pending(vt) || vt->nr_recheck ||
-		   !list_empty(&vt->dirty));
+	seq_printf(s, "domains %u\n", vt->f.nr_domains);
+	seq_printf(s, "busy %u\n", pending(vt) || !kviommu_follow_idle(&vt->f));
 }
 
 static void vtd_show_domains(struct kviommu *v, struct seq_file *s)
 {
-	struct vtd_domain *d;
+	struct kviommu_gdomain *d;
 
-	list_for_each_entry(d, &priv(v)->domains, node) {
+	list_for_each_entry(d, &priv(v)->f.domains, node) {
+		const struct vtd_key *key = vtd_key(d);
+
 		seq_printf(s, "%u endpoints %u mappings %llu bypass 0", d->did,
 			   d->users, d->shadow.nr_mappings);
-		if (d->key.fs_levels)
+		if (key->fs_levels)
 			seq_printf(s, " first 0x%llx levels %u",
-				   d->key.fsptptr, d->key.fs_levels);
-		if (d->key.ss_levels)
+				   key->fsptptr, key->fs_levels);
+		if (key->ss_levels)
 			seq_printf(s, " second 0x%llx levels %u",
-				   d->key.ssptptr, d->key.ss_levels);
+				   key->ssptptr, key->ss_levels);
 		seq_printf(s, "%s\n", d->failed ? " failed" :
-				      vtd_range_none(&d->out) ? "" :
-								" incomplete");
+				      kviommu_range_none(&d->out) ? "" :
+								    " incomplete");
 	}
 }
 
@@ -775,23 +833,12 @@ static void vtd_show_counters(struct kviommu *v, struct seq_file *s)
 	seq_printf(s, "commands %llu\n", c->commands);
 	seq_printf(s, "queue_errors %llu\n", c->queue_errors);
 	seq_printf(s, "lost_status %llu\n", c->lost_status);
-	seq_printf(s, "lookups %llu\n", c->lookups);
-	seq_printf(s, "syncs %llu\n", c->syncs);
-	seq_printf(s, "sync_entries %llu\n", c->entries);
-	seq_printf(s, "sync_mapped %llu\n", c->mapped);
-	seq_printf(s, "sync_unmapped %llu\n", c->unmapped);
-	seq_printf(s, "sync_kept %llu\n", c->kept);
-	seq_printf(s, "sync_tables_same %llu\n", c->tables_same);
-	seq_printf(s, "sync_ns %llu\n", c->sync_ns);
-	seq_printf(s, "did_conflicts %llu\n", c->did_conflicts);
-	seq_printf(s, "refused %llu\n", c->refused);
-	seq_printf(s, "reserved %llu\n", c->reserved);
-	seq_printf(s, "failed %llu\n", c->failed);
+	kviommu_follow_show(&priv(v)->f, s);
 }
 
 static s64 vtd_domain_id(const struct kviommu_endpoint *ep)
 {
-	const struct vtd_endpoint *ve = vtd_endpoint(ep);
+	const struct kviommu_gendpoint *ve = kviommu_gendpoint(ep);
 
 	return ve && ve->domain ? ve->domain->did : -1;
 }

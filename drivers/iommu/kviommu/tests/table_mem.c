@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Guest memory for VT-d's table walkers */
-#include "vtd_mem.h"
+/* Guest memory for table walkers */
+#include "table_mem.h"
 
 /* Each slot is an allocation of its own, so that KASAN sees where it ends. */
 static const __le64 *mem_page(struct kviommu_reader *r, unsigned int slot,
 			      u64 gpa)
 {
-	struct vtd_mem *m = container_of(r, struct vtd_mem, reader);
+	struct table_mem *m = container_of(r, struct table_mem, reader);
 	__le64 *page;
 
-	KUNIT_ASSERT_LT(m->test, slot, VTD_SLOTS);
-	KUNIT_ASSERT_EQ(m->test, gpa % VTD_PAGE_SIZE, 0);
+	KUNIT_ASSERT_LT(m->test, slot, TABLE_MEM_SLOTS);
+	KUNIT_ASSERT_EQ(m->test, gpa % KVIOMMU_TABLE_SIZE, 0);
 	m->reads++;
 	page = m->find(m, gpa);
 	if (!page)
 		return NULL;
-	return memcpy(m->slots[slot], page, VTD_PAGE_SIZE);
+	return memcpy(m->slots[slot], page, KVIOMMU_TABLE_SIZE);
 }
 
 static int mem_update(struct kviommu_reader *r, unsigned int slot, u64 gpa,
 		      u64 old, u64 new)
 {
-	struct vtd_mem *m = container_of(r, struct vtd_mem, reader);
-	__le64 *page = m->find(m, gpa & ~(VTD_PAGE_SIZE - 1));
-	unsigned int i = gpa % VTD_PAGE_SIZE / sizeof(*page);
+	struct table_mem *m = container_of(r, struct table_mem, reader);
+	__le64 *page = m->find(m, gpa & ~(KVIOMMU_TABLE_SIZE - 1ULL));
+	unsigned int i = gpa % KVIOMMU_TABLE_SIZE / sizeof(*page);
 
 	KUNIT_ASSERT_NOT_NULL(m->test, page);
 	KUNIT_ASSERT_EQ(m->test, gpa % sizeof(*page), 0);
@@ -41,13 +41,13 @@ static int mem_update(struct kviommu_reader *r, unsigned int slot, u64 gpa,
 }
 
 /**
- * vtd_mem_init() - have a reader
+ * table_mem_init() - have a reader
  * @m: what is initialised
  * @test: fails when it is used in a wrong way
- * @find: see struct vtd_mem
+ * @find: see struct table_mem
  */
-void vtd_mem_init(struct vtd_mem *m, struct kunit *test,
-		  __le64 *(*find)(struct vtd_mem *m, u64 gpa))
+void table_mem_init(struct table_mem *m, struct kunit *test,
+		    __le64 *(*find)(struct table_mem *m, u64 gpa))
 {
 	unsigned int i;
 
@@ -56,8 +56,8 @@ void vtd_mem_init(struct vtd_mem *m, struct kunit *test,
 	m->reader.update = mem_update;
 	m->test = test;
 	m->find = find;
-	for (i = 0; i < VTD_SLOTS; i++) {
-		m->slots[i] = kunit_kmalloc(test, VTD_PAGE_SIZE, GFP_KERNEL);
+	for (i = 0; i < TABLE_MEM_SLOTS; i++) {
+		m->slots[i] = kunit_kmalloc(test, KVIOMMU_TABLE_SIZE, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, m->slots[i]);
 	}
 }
