@@ -191,6 +191,8 @@ static void image_test(struct kunit *test)
 	img = &scenarios[i];
 	if (!strncmp(img->h->arch, "vtd", sizeof(img->h->arch)))
 		vtd_image_test(test, img);
+	else if (!strncmp(img->h->arch, "smmuv3", sizeof(img->h->arch)))
+		smmu_image_test(test, img);
 	else
 		kunit_skip(test, "there is no model of %.8s", img->h->arch);
 }

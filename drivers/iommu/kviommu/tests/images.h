@@ -53,7 +53,10 @@ enum image_status {
 	IMAGE_FAULT,
 };
 
-/* @levels: of the stage that addresses enter; 0: not said */
+/*
+ * @did: VT-d's domain id, or the SMMU's VMID << 16 | ASID. @levels: of the stage
+ * that addresses enter; 0: not said
+ */
 struct image_device {
 	__le32 rid;
 	__le32 status;
@@ -80,7 +83,10 @@ enum image_verdict {
 	IMAGE_REFUSED,
 };
 
-/* @size and @prot are of the leaf; @size 0: only the address is known */
+/*
+ * @size and @prot are of the leaf; @size 0: only the address is known. @stage:
+ * that refuses it; 0: not said
+ */
 struct image_probe {
 	__le64 iova;
 	__le64 pa;
@@ -91,7 +97,8 @@ struct image_probe {
 	u8 certain;
 	u8 verdict;
 	u8 prot;
-	u8 zero[4];
+	u8 stage;
+	u8 zero[3];
 };
 
 struct image_variant {
@@ -135,5 +142,6 @@ void image_flip(struct kunit *test, const struct image *img,
 
 /* How an architecture's tables are tested */
 void vtd_image_test(struct kunit *test, const struct image *img);
+void smmu_image_test(struct kunit *test, const struct image *img);
 
 #endif /* KVIOMMU_TESTS_IMAGES_H */

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Names of the Arm SMMUv3 specification (IHI 0070): registers (chapter 6),
+ * commands (chapter 4), stream table, context descriptors (chapter 5), events
+ * (chapter 7); and of VMSAv8-64 tables (Arm ARM, D8). Section numbers, here and
+ * elsewhere, are those of IHI 0070 unless they begin with D.
+ * Everything in memory is little-endian.
+ */
+#ifndef KVIOMMU_SMMUV3_SPEC_H
+#define KVIOMMU_SMMUV3_SPEC_H
+
+#include <linux/bits.h>
+
+/* ---- registers: offsets (6.2) ---- */
+
+#define SMMU_IDR0		0x00
+#define SMMU_IDR1		0x04
+#define SMMU_IDR2		0x08
+#define SMMU_IDR3		0x0c
+#define SMMU_IDR4		0x10
+#define SMMU_IDR5		0x14
+#define SMMU_IIDR		0x18
+#define SMMU_AIDR		0x1c
+#define SMMU_CR0		0x20
+#define SMMU_CR0ACK		0x24
+#define SMMU_CR1		0x28
+#define SMMU_CR2		0x2c
+#define SMMU_STATUSR		0x40
+#define SMMU_GBPA		0x44
+#define SMMU_AGBPA		0x48
+#define SMMU_IRQ_CTRL		0x50
+#define SMMU_IRQ_CTRLACK	0x54
+#define SMMU_GERROR		0x60
+#define SMMU_GERRORN		0x64
+#define SMMU_GERROR_IRQ_CFG0	0x68
+#define SMMU_GERROR_IRQ_CFG1	0x70
+#define SMMU_GERROR_IRQ_CFG2	0x74
+#define SMMU_STRTAB_BASE	0x80
+#define SMMU_STRTAB_BASE_CFG	0x88
+#define SMMU_CMDQ_BASE		0x90
+#define SMMU_CMDQ_PROD		0x98
+#define SMMU_CMDQ_CONS		0x9c
+#define SMMU_EVENTQ_BASE	0xa0
+#define SMMU_EVENTQ_IRQ_CFG0	0xb0
+#define SMMU_EVENTQ_IRQ_CFG1	0xb8
+#define SMMU_EVENTQ_IRQ_CFG2	0xbc
+/* In the second page of 64 KiB */
+#define SMMU_EVENTQ_PROD	0x100a8
+#define SMMU_EVENTQ_CONS	0x100ac
+
+/* ---- registers: fields (6.3) ---- */
+
+#define SMMU_IDR0_S2P		BIT(0)
+#define SMMU_IDR0_S1P		BIT(1)
+#define SMMU_IDR0_TTF		GENMASK(3, 2)
+#define SMMU_IDR0_COHACC	BIT(4)
+#define SMMU_IDR0_BTM		BIT(5)
+#define SMMU_IDR0_HTTU		GENMASK(7, 6)
+#define SMMU_IDR0_HYP		BIT(9)
+#define SMMU_IDR0_ATS		BIT(10)
+#define SMMU_IDR0_ASID16	BIT(12)
+#define SMMU_IDR0_MSI		BIT(13)
+#define SMMU_IDR0_SEV		BIT(14)
+#define SMMU_IDR0_PRI		BIT(16)
+#define SMMU_IDR0_VMID16	BIT(18)
+#define SMMU_IDR0_CD2L		BIT(19)
+#define SMMU_IDR0_TTENDIAN	GENMASK(22, 21)
+#define SMMU_IDR0_STALL_MODEL	GENMASK(25, 24)
+#define SMMU_IDR0_TERM_MODEL	BIT(26)
+#define SMMU_IDR0_ST_LEVEL	GENMASK(28, 27)
+
+#define SMMU_TTF_AARCH64	2
+#define SMMU_TTENDIAN_LITTLE	2
+#define SMMU_STALL_MODEL_NONE	1
+#define SMMU_ST_LEVEL_2		1
+
+#define SMMU_IDR1_SIDSIZE	GENMASK(5, 0)
+#define SMMU_IDR1_SSIDSIZE	GENMASK(10, 6)
+#define SMMU_IDR1_EVENTQS	GENMASK(20, 16)
+#define SMMU_IDR1_CMDQS		GENMASK(25, 21)
+
+#define SMMU_IDR3_HAD		BIT(2)
+#define SMMU_IDR3_RIL		BIT(10)
+#define SMMU_IDR3_BBML		GENMASK(12, 11)
+
+#define SMMU_IDR5_OAS		GENMASK(2, 0)
+#define SMMU_IDR5_GRAN4K	BIT(4)
+#define SMMU_IDR5_GRAN16K	BIT(5)
+#define SMMU_IDR5_GRAN64K	BIT(6)
+#define SMMU_IDR5_VAX		GENMASK(11, 10)
+
+#define SMMU_CR0_SMMUEN		BIT(0)
+#define SMMU_CR0_EVENTQEN	BIT(2)
+#define SMMU_CR0_CMDQEN		BIT(3)
+
+#define SMMU_CR2_RECINVSID	BIT(1)
+#define SMMU_CR2_PTM		BIT(2)
+
+#define SMMU_GBPA_ABORT		BIT(20)
+#define SMMU_GBPA_UPDATE	BIT(31)
+
+#define SMMU_IRQ_CTRL_GERROR	BIT(0)
+#define SMMU_IRQ_CTRL_EVENTQ	BIT(2)
+
+#define SMMU_GERROR_CMDQ	BIT(0)
+#define SMMU_GERROR_EVENTQ_ABT	BIT(2)
+#define SMMU_GERROR_MSI_CMDQ	BIT(4)
+#define SMMU_GERROR_MSI_EVENTQ	BIT(5)
+#define SMMU_GERROR_MSI_GERROR	BIT(7)
+
+#define SMMU_STRTAB_ADDR	GENMASK_ULL(51, 6)
+#define SMMU_STRTAB_LOG2SIZE	GENMASK(5, 0)
+#define SMMU_STRTAB_SPLIT	GENMASK(10, 6)
+#define SMMU_STRTAB_FMT		GENMASK(17, 16)
+#define SMMU_STRTAB_FMT_2LVL	1
+
+#define SMMU_Q_LOG2SIZE		GENMASK_ULL(4, 0)
+#define SMMU_Q_ADDR		GENMASK_ULL(51, 5)
+#define SMMU_Q_INDEX		GENMASK(19, 0)	/* and the wrap bit */
+#define SMMU_CMDQ_CONS_ERR	GENMASK(30, 24)
+#define SMMU_EVENTQ_OVFLG	BIT(31)
+
+/* ---- stream table (5.1, 5.2) ---- */
+
+#define SMMU_L1STD_SPAN		GENMASK_ULL(4, 0)
+#define SMMU_L1STD_L2PTR	GENMASK_ULL(51, 6)
+
+#define SMMU_STE_WORDS		8
+#define SMMU_STE_SIZE		64
+
+#define SMMU_STE0_V		BIT_ULL(0)
+#define SMMU_STE0_CONFIG	GENMASK_ULL(3, 1)
+#define SMMU_STE0_S1FMT		GENMASK_ULL(5, 4)
+#define SMMU_STE0_S1CTXPTR	GENMASK_ULL(51, 6)
+#define SMMU_STE0_S1CDMAX	GENMASK_ULL(63, 59)
+
+#define SMMU_CONFIG_BYPASS	4	/* lower: abort */
+#define SMMU_CONFIG_S1		BIT(0)	/* of a higher one */
+#define SMMU_CONFIG_S2		BIT(1)
+
+#define SMMU_S1FMT_LINEAR	0
+#define SMMU_S1FMT_4K		1
+#define SMMU_S1FMT_64K		2
+
+#define SMMU_STE1_S1DSS		GENMASK_ULL(1, 0)
+#define SMMU_STE1_S1STALLD	BIT_ULL(27)
+
+#define SMMU_S1DSS_TERMINATE	0
+#define SMMU_S1DSS_BYPASS	1
+#define SMMU_S1DSS_SSID0	2
+
+#define SMMU_STE2_S2VMID	GENMASK_ULL(15, 0)
+#define SMMU_STE2_S2T0SZ	GENMASK_ULL(37, 32)
+#define SMMU_STE2_S2SL0		GENMASK_ULL(39, 38)
+#define SMMU_STE2_S2TG		GENMASK_ULL(47, 46)
+#define SMMU_STE2_S2PS		GENMASK_ULL(50, 48)
+#define SMMU_STE2_S2AA64	BIT_ULL(51)
+#define SMMU_STE2_S2ENDI	BIT_ULL(52)
+#define SMMU_STE2_S2AFFD	BIT_ULL(53)
+#define SMMU_STE2_S2PTW		BIT_ULL(54)
+#define SMMU_STE2_S2S		BIT_ULL(57)
+#define SMMU_STE2_S2R		BIT_ULL(58)
+
+#define SMMU_STE3_S2TTB		GENMASK_ULL(51, 4)
+
+/* ---- context descriptors (5.3, 5.4) ---- */
+
+#define SMMU_L1CD_V		BIT_ULL(0)
+#define SMMU_L1CD_L2PTR		GENMASK_ULL(51, 12)
+
+#define SMMU_CD_WORDS		8
+#define SMMU_CD_SIZE		64
+
+#define SMMU_CD0_T0SZ		GENMASK_ULL(5, 0)
+#define SMMU_CD0_TG0		GENMASK_ULL(7, 6)
+#define SMMU_CD0_EPD0		BIT_ULL(14)
+#define SMMU_CD0_ENDI		BIT_ULL(15)
+#define SMMU_CD0_T1SZ		GENMASK_ULL(21, 16)
+#define SMMU_CD0_TG1		GENMASK_ULL(23, 22)
+#define SMMU_CD0_EPD1		BIT_ULL(30)
+#define SMMU_CD0_V		BIT_ULL(31)
+#define SMMU_CD0_IPS		GENMASK_ULL(34, 32)
+#define SMMU_CD0_AFFD		BIT_ULL(35)
+#define SMMU_CD0_TBI0		BIT_ULL(38)
+#define SMMU_CD0_TBI1		BIT_ULL(39)
+#define SMMU_CD0_AA64		BIT_ULL(41)
+#define SMMU_CD0_S		BIT_ULL(44)
+#define SMMU_CD0_R		BIT_ULL(45)
+#define SMMU_CD0_A		BIT_ULL(46)
+#define SMMU_CD0_ASID		GENMASK_ULL(63, 48)
+
+/* Words 1 and 2, for TT0 and TT1 */
+#define SMMU_CD1_HAD		BIT_ULL(1)
+#define SMMU_CD1_TTB		GENMASK_ULL(51, 4)
+
+/* ---- tables of VMSAv8-64 (D8.3) ---- */
+
+#define SMMU_PTE_VALID		BIT_ULL(0)
+#define SMMU_PTE_TABLE		BIT_ULL(1)	/* a page, at level 3 */
+#define SMMU_PTE_MEMATTR	GENMASK_ULL(5, 4)	/* stage 2; 0: device */
+#define SMMU_PTE_AP_EL0		BIT_ULL(6)	/* stage 1: unprivileged too */
+#define SMMU_PTE_AP_RO		BIT_ULL(7)	/* stage 1 */
+#define SMMU_PTE_S2AP		GENMASK_ULL(7, 6)	/* stage 2: read, write */
+#define SMMU_PTE_AF		BIT_ULL(10)
+#define SMMU_PTE_ADDR		GENMASK_ULL(47, 12)
+#define SMMU_PTE_CONTIGUOUS	BIT_ULL(52)
+#define SMMU_PTE_TABLE_NO_EL0	BIT_ULL(61)
+#define SMMU_PTE_TABLE_RO	BIT_ULL(62)
+
+#define SMMU_LAST_LEVEL		3
+#define SMMU_LEVELS		4
+
+/* ---- commands (4.1) ---- */
+
+enum smmu_cmd_op {
+	SMMU_CMD_PREFETCH_CONFIG	= 0x01,
+	SMMU_CMD_PREFETCH_ADDR		= 0x02,
+	SMMU_CMD_CFGI_STE		= 0x03,
+	SMMU_CMD_CFGI_STE_RANGE		= 0x04,
+	SMMU_CMD_CFGI_CD		= 0x05,
+	SMMU_CMD_CFGI_CD_ALL		= 0x06,
+	SMMU_CMD_TLBI_NH_ALL		= 0x10,
+	SMMU_CMD_TLBI_NH_ASID		= 0x11,
+	SMMU_CMD_TLBI_NH_VA		= 0x12,
+	SMMU_CMD_TLBI_NH_VAA		= 0x13,
+	SMMU_CMD_TLBI_EL3_ALL		= 0x18,
+	SMMU_CMD_TLBI_EL3_VA		= 0x1a,
+	SMMU_CMD_TLBI_EL2_ALL		= 0x20,
+	SMMU_CMD_TLBI_EL2_ASID		= 0x21,
+	SMMU_CMD_TLBI_EL2_VA		= 0x22,
+	SMMU_CMD_TLBI_EL2_VAA		= 0x23,
+	SMMU_CMD_TLBI_S12_VMALL		= 0x28,
+	SMMU_CMD_TLBI_S2_IPA		= 0x2a,
+	SMMU_CMD_TLBI_NSNH_ALL		= 0x30,
+	SMMU_CMD_ATC_INV		= 0x40,
+	SMMU_CMD_PRI_RESP		= 0x41,
+	SMMU_CMD_RESUME			= 0x44,
+	SMMU_CMD_STALL_TERM		= 0x45,
+	SMMU_CMD_SYNC			= 0x46,
+};
+
+#define SMMU_CMD_SIZE		16
+#define SMMU_CMD_WORDS		2
+
+#define SMMU_CMD0_OP		GENMASK_ULL(7, 0)
+#define SMMU_CMD0_SSEC		BIT_ULL(10)
+#define SMMU_CMD0_SSV		BIT_ULL(11)
+#define SMMU_CMD0_SSID		GENMASK_ULL(31, 12)
+#define SMMU_CMD0_SID		GENMASK_ULL(63, 32)
+#define SMMU_CFGI1_RANGE	GENMASK_ULL(4, 0)
+#define SMMU_TLBI0_NUM		GENMASK_ULL(16, 12)
+#define SMMU_TLBI0_SCALE	GENMASK_ULL(25, 20)
+#define SMMU_TLBI0_VMID		GENMASK_ULL(47, 32)
+#define SMMU_TLBI0_ASID		GENMASK_ULL(63, 48)
+#define SMMU_TLBI1_TTL		GENMASK_ULL(9, 8)
+#define SMMU_TLBI1_TG		GENMASK_ULL(11, 10)
+#define SMMU_TLBI1_VA		GENMASK_ULL(63, 12)
+#define SMMU_TLBI1_IPA		GENMASK_ULL(51, 12)
+#define SMMU_RESUME0_RESP	GENMASK_ULL(13, 12)
+#define SMMU_SYNC0_CS		GENMASK_ULL(13, 12)
+#define SMMU_SYNC0_MSIDATA	GENMASK_ULL(63, 32)
+#define SMMU_SYNC1_MSIADDR	GENMASK_ULL(51, 2)
+
+#define SMMU_SYNC_NONE		0
+#define SMMU_SYNC_IRQ		1
+#define SMMU_SYNC_SEV		2
+
+/* CMDQ_CONS.ERR (7.1) */
+enum smmu_cerror {
+	SMMU_CERROR_NONE,
+	SMMU_CERROR_ILL,
+	SMMU_CERROR_ABT,
+	SMMU_CERROR_ATC_INV_SYNC,
+};
+
+/* ---- events (7.3) ---- */
+
+enum smmu_event {
+	SMMU_EVENT_NONE			= 0x00,
+	SMMU_EVENT_C_BAD_STREAMID	= 0x02,
+	SMMU_EVENT_F_STE_FETCH		= 0x03,
+	SMMU_EVENT_C_BAD_STE		= 0x04,
+	SMMU_EVENT_F_STREAM_DISABLED	= 0x06,
+	SMMU_EVENT_C_BAD_SUBSTREAMID	= 0x08,
+	SMMU_EVENT_F_CD_FETCH		= 0x09,
+	SMMU_EVENT_C_BAD_CD		= 0x0a,
+	SMMU_EVENT_F_WALK_EABT		= 0x0b,
+	SMMU_EVENT_F_TRANSLATION	= 0x10,
+	SMMU_EVENT_F_ADDR_SIZE		= 0x11,
+	SMMU_EVENT_F_ACCESS		= 0x12,
+	SMMU_EVENT_F_PERMISSION		= 0x13,
+};
+
+#define SMMU_EVENT_SIZE		32
+#define SMMU_EVENT_WORDS	4
+
+#define SMMU_EVENT0_ID		GENMASK_ULL(7, 0)
+#define SMMU_EVENT0_SID		GENMASK_ULL(63, 32)
+#define SMMU_EVENT1_RNW		BIT_ULL(35)
+#define SMMU_EVENT1_S2		BIT_ULL(39)
+#define SMMU_EVENT1_CLASS	GENMASK_ULL(41, 40)
+#define SMMU_EVENT3_ADDR	GENMASK_ULL(51, 3)	/* of a fetch */
+#define SMMU_EVENT3_IPA		GENMASK_ULL(51, 12)
+
+enum smmu_class {
+	SMMU_CLASS_CD,		/* the fetch of a context descriptor */
+	SMMU_CLASS_TTD,		/* the fetch of a translation table's entry */
+	SMMU_CLASS_IN,		/* the address that was asked for */
+};
+
+#endif /* KVIOMMU_SMMUV3_SPEC_H */
