@@ -176,6 +176,12 @@ static int assign_locked(struct kviommu *v, const char *name,
 			 name, ep->id, v->model->max_id);
 		return -EINVAL;
 	}
+	if (v->model->late && !v->late_mappings) {
+		dev_warn(kviommu_dev(v),
+			 "cannot assign %s: %s; set late_mappings to accept that\n",
+			 name, v->model->late);
+		return -EPERM;
+	}
 	if (xa_load(&v->endpoints, ep->id)) {
 		dev_warn(kviommu_dev(v),
 			 "cannot assign %s: endpoint 0x%x is taken\n", name,
@@ -220,7 +226,8 @@ static int assign_locked(struct kviommu *v, const char *name,
  *
  * Return: 0; -ENODEV if there is no such device, or it is not bound to the
  * variant driver; -EBUSY if it, its group or @id is taken; -EINVAL if the model
- * has no such @id; -ERANGE if the host can't hold the vIOMMU's address width;
+ * has no such @id; -EPERM without kviommu::late_mappings, see
+ * kviommu_model::late; -ERANGE if the host can't hold the vIOMMU's address width;
  * -EADDRINUSE if the guest uses addresses that the host reserves; -ENOMEM.
  */
 int kviommu_assign(struct kviommu *v, const char *name, u32 id)

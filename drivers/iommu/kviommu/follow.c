@@ -1091,6 +1091,26 @@ void kviommu_follow_off(struct kviommu_follow *f)
 }
 
 /**
+ * kviommu_follow_policy() - the guest has changed what there is without translation
+ * @f: the model's, with translation off; kviommu_model::detached tells it
+ *
+ * Endpoints that are held get to know it when that is over.
+ */
+void kviommu_follow_policy(struct kviommu_follow *f)
+{
+	struct kviommu_endpoint *ep;
+	struct kviommu_gendpoint *ge;
+	unsigned long id;
+
+	xa_for_each(&f->v->endpoints, id, ep) {
+		ge = kviommu_gendpoint(ep);
+		if (ge && !kviommu_group_held(ep->group))
+			ge->state = f->v->model->detached(f->v);
+	}
+	kviommu_event(f->v, KVIOMMU_GUEST_POLICY);
+}
+
+/**
  * kviommu_follow_release() - see kviommu_model::release
  * @f: the model's
  * @ep: endpoint

@@ -643,6 +643,9 @@ typedef void (*kviommu_shadow_fn)(struct kviommu_shadow *s, u32 id, void *arg);
  * struct kviommu_model - one kind of IOMMU as the guest sees it
  * @vectors: MSI-X vectors, up to KVIOMMU_MSIX_VECTORS
  * @max_id: highest id of an endpoint, or 0 for any
+ * @late: it does not learn of what a guest maps before the guest says something
+ *	  else, which kviommu::late_mappings has to accept: a sentence that says
+ *	  so, or NULL
  * @init: once, at creation; fills in the PCI config space
  * @exit: undoes @init
  * @open: a VMM opened it: reset state. @close: it is gone, drop everything
@@ -672,6 +675,7 @@ struct kviommu_model {
 	const char *name;
 	unsigned int vectors;
 	u32 max_id;
+	const char *late;
 	int (*init)(struct kviommu *v);
 	void (*exit)(struct kviommu *v);
 	int (*open)(struct kviommu *v);
@@ -700,6 +704,7 @@ struct kviommu_model {
 
 extern const struct kviommu_model kviommu_virtio_model;
 extern const struct kviommu_model kviommu_vtd_model;
+extern const struct kviommu_model kviommu_smmuv3_model;
 
 /* ---- guest domains that follow the guest's own tables (follow.c) ---- */
 
@@ -985,6 +990,7 @@ void kviommu_follow_on(struct kviommu_follow *f);
 void kviommu_follow_again(struct kviommu_follow *f);
 void kviommu_follow_off(struct kviommu_follow *f);
 void kviommu_follow_reset(struct kviommu_follow *f);
+void kviommu_follow_policy(struct kviommu_follow *f);
 void kviommu_follow_release(struct kviommu_follow *f,
 			    struct kviommu_endpoint *ep);
 int kviommu_follow_open(struct kviommu_follow *f);
@@ -1055,10 +1061,10 @@ void kviommu_worker_kick(struct kviommu *v);
 /* What may change what endpoints reach */
 enum kviommu_source {
 	KVIOMMU_SYSTEM_RESET,	/* VFIO_DEVICE_RESET of the vIOMMU */
-	KVIOMMU_GUEST_RESET,	/* virtio: status 0. VT-d: TE off */
+	KVIOMMU_GUEST_RESET,	/* virtio: status 0. VT-d: TE off. SMMU: off */
 	KVIOMMU_GUEST_DRIVER,	/* virtio: DRIVER_OK */
-	KVIOMMU_GUEST_ENABLE,	/* VT-d: TE on */
-	KVIOMMU_GUEST_POLICY,	/* virtio: bypass */
+	KVIOMMU_GUEST_ENABLE,	/* VT-d: TE on. SMMU: on */
+	KVIOMMU_GUEST_POLICY,	/* virtio: bypass. SMMU: GBPA */
 	KVIOMMU_DEADLINE,	/* quiesce_ms after a reset */
 	KVIOMMU_SUSPEND,	/* the host is about to sleep */
 	KVIOMMU_MEMORY,		/* guest memory is attached, or detached */
@@ -1172,6 +1178,7 @@ struct kviommu {
 		unsigned int passthrough;
 		unsigned int snoop;
 	} vtd;
+	unsigned int late_mappings;
 };
 
 #define vdev_to_kviommu(d)	container_of(d, struct kviommu, vdev)

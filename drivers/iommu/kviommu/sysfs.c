@@ -218,6 +218,14 @@ static struct uint_attr quiesce_ms = {
 	.max = 600000,
 };
 
+/* Of an SMMUv3: that it is found late what its guest maps */
+static struct uint_attr late_mappings = {
+	.attr = __ATTR(late_mappings, 0644, uint_show, uint_store),
+	.offset = offsetof(struct kviommu, late_mappings),
+	.max = 1,
+	.closed = true,
+};
+
 /* Of a VT-d unit: what its guest is offered */
 static struct uint_attr scalable = {
 	.attr = __ATTR(scalable, 0644, uint_show, uint_store),
@@ -340,6 +348,7 @@ static struct attribute *kviommu_attrs[] = {
 	&batch.attr.attr,
 	&boot_bypass.attr.attr,
 	&dev_attr_endpoints.attr,
+	&late_mappings.attr.attr,
 	&max_domains.attr.attr,
 	&max_mappings.attr.attr,
 	&dev_attr_pin.attr,
@@ -367,11 +376,15 @@ static umode_t attr_is_visible(struct kobject *kobj, struct attribute *attr,
 			       int n)
 {
 	struct kviommu *v = to_v(kobj_to_dev(kobj));
-	bool vtd = v->model == &kviommu_vtd_model;
+	bool shown = true;
 
-	if (is_vtd_attr(attr) ? !vtd : vtd && attr == &poll_us.attr.attr)
-		return 0;
-	return attr->mode;
+	if (is_vtd_attr(attr))
+		shown = v->model == &kviommu_vtd_model;
+	else if (attr == &late_mappings.attr.attr)
+		shown = !!v->model->late;
+	else if (attr == &poll_us.attr.attr)
+		shown = v->model == &kviommu_virtio_model;
+	return shown ? attr->mode : 0;
 }
 
 static const struct attribute_group kviommu_group = {

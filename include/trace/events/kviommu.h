@@ -322,6 +322,80 @@ TRACE_EVENT(kviommu_vtd_fault,
 		  __entry->reason, __entry->told ? "" : ", not recorded")
 );
 
+/* A command was fetched from the queue of an SMMUv3; @error is for CMDQ_CONS. */
+TRACE_EVENT(kviommu_smmuv3_command,
+	TP_PROTO(struct device *dev, u64 word0, u64 word1, int error),
+	TP_ARGS(dev, word0, word1, error),
+	TP_STRUCT__entry(
+		__string(dev, dev_name(dev))
+		__field(u64, word0)
+		__field(u64, word1)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__assign_str(dev);
+		__entry->word0 = word0;
+		__entry->word1 = word1;
+		__entry->error = error;
+	),
+	TP_printk("%s 0x%llx 0x%llx error %d", __get_str(dev), __entry->word0,
+		  __entry->word1, __entry->error)
+);
+
+/* An endpoint was looked up in the guest's tables. */
+TRACE_EVENT(kviommu_smmuv3_lookup,
+	TP_PROTO(struct device *dev, u32 endpoint, int kind, u16 vmid, u16 asid,
+		 u8 event),
+	TP_ARGS(dev, endpoint, kind, vmid, asid, event),
+	TP_STRUCT__entry(
+		__string(dev, dev_name(dev))
+		__field(u32, endpoint)
+		__field(int, kind)
+		__field(u16, vmid)
+		__field(u16, asid)
+		__field(u8, event)
+	),
+	TP_fast_assign(
+		__assign_str(dev);
+		__entry->endpoint = endpoint;
+		__entry->kind = kind;
+		__entry->vmid = vmid;
+		__entry->asid = asid;
+		__entry->event = event;
+	),
+	TP_printk("%s endpoint 0x%x: %s vmid %u asid %u event 0x%x",
+		  __get_str(dev), __entry->endpoint,
+		  kviommu_show_vtd_kind(__entry->kind), __entry->vmid,
+		  __entry->asid, __entry->event)
+);
+
+/* An event of an endpoint; @told: it is in the event queue. */
+TRACE_EVENT(kviommu_smmuv3_event,
+	TP_PROTO(struct device *dev, u32 endpoint, u64 addr, bool write,
+		 u8 event, bool told),
+	TP_ARGS(dev, endpoint, addr, write, event, told),
+	TP_STRUCT__entry(
+		__string(dev, dev_name(dev))
+		__field(u32, endpoint)
+		__field(u64, addr)
+		__field(bool, write)
+		__field(u8, event)
+		__field(bool, told)
+	),
+	TP_fast_assign(
+		__assign_str(dev);
+		__entry->endpoint = endpoint;
+		__entry->addr = addr;
+		__entry->write = write;
+		__entry->event = event;
+		__entry->told = told;
+	),
+	TP_printk("%s endpoint 0x%x %s 0x%llx event 0x%x%s",
+		  __get_str(dev), __entry->endpoint,
+		  __entry->write ? "write" : "read", __entry->addr,
+		  __entry->event, __entry->told ? "" : ", not recorded")
+);
+
 #endif /* _TRACE_KVIOMMU_H */
 
 #include <trace/define_trace.h>

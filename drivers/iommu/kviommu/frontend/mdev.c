@@ -382,9 +382,18 @@ static struct kviommu_type vtd_type = {
 	.model = &kviommu_vtd_model,
 };
 
+static struct kviommu_type smmuv3_type = {
+	.type = {
+		.sysfs_name = "smmuv3",
+		.pretty_name = "Arm SMMUv3",
+	},
+	.model = &kviommu_smmuv3_model,
+};
+
 static struct mdev_type *kviommu_types[] = {
 	&virtio_type.type,
 	&vtd_type.type,
+	&smmuv3_type.type,
 };
 
 static const struct kviommu_model *mdev_model(struct mdev_device *mdev)

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The SMMUv3 model: an emulated Arm SMMUv3 (IHI 0070), non-secure, without PRI,
+ * ATS, stalls and EL2 streams.
+ *
+ * Guest domains are those of follow.c: commands and registers mark what is to be
+ * looked at again, kviommu_drain() works it off, and a CMD_SYNC or an update of
+ * CR0 is complete when nothing is left.
+ *
+ * A guest need not tell an SMMU of what it maps, only of what it unmaps. What is
+ * new is found when a command has it looked at.
+ */
+#ifndef KVIOMMU_SMMUV3_H
+#define KVIOMMU_SMMUV3_H
+
+#include <linux/bitfield.h>
+
+#include "kviommu_private.h"
+#include "regs.h"
+#include "tables.h"
+
+#define KVIOMMU_SMMUV3_BAR_SIZE	SZ_128K
+
+/* MSI-X vectors of the emulated device */
+enum {
+	KVIOMMU_SMMUV3_EVENT_VECTOR,
+	KVIOMMU_SMMUV3_GERROR_VECTOR,
+	KVIOMMU_SMMUV3_SYNC_VECTOR,
+	KVIOMMU_SMMUV3_VECTORS,
+};
+
+/* kviommu_gendpoint::flags: faults of a stage are recorded */
+#define SMMU_ENDPOINT_RECORD	BIT(0)
+#define SMMU_ENDPOINT_S2_RECORD	BIT(1)
+
+/**
+ * struct smmu_cmd - a command, taken apart
+ * @op: enum smmu_cmd_op
+ * @range: of StreamIDs: 2^(@range + 1)
+ * @first: range of addresses
+ * @last: end of it
+ * @whole: how large a page is that @first is in is not said
+ * @cs: of CMD_SYNC: SMMU_SYNC_*, with a message: @data to @addr
+ */
+struct smmu_cmd {
+	u8 op;
+	u8 range;
+	u8 cs;
+	bool whole;
+	u16 vmid;
+	u16 asid;
+	u32 sid;
+	u32 data;
+	u64 addr;
+	u64 first;
+	u64 last;
+};
+
+struct smmu_counters {
+	u64 commands[SMMU_CMD_SYNC + 1];	/* by enum smmu_cmd_op */
+	u64 command_errors;
+	u64 events;
+	u64 events_lost;
+};
+
+/**
+ * struct kviommu_smmu - state of the model; protected by kviommu::lock
+ * @f: guest domains. The domain id of an endpoint is its VMID << 16 | ASID
+ * @view: registers that translation depends on, as they are in effect
+ * @walk: a walk, which is large
+ * @cmd: the next command, if it is @fetched
+ * @quiet: no command since the last CMD_SYNC has anything looked at again
+ * @idr: IDR0 to IDR5
+ */
+struct kviommu_smmu {
+	struct kviommu *v;
+	struct kviommu_follow f;
+	struct smmu_regs regs;
+	struct smmu_view view;
+	struct smmu_walk walk;
+	struct smmu_cmd cmd;
+	bool fetched;
+	bool quiet;
+	u32 idr[6];
+	struct smmu_counters count;
+};
+
+static inline const struct smmu_key *smmu_key(const struct kviommu_gdomain *d)
+{
+	static_assert(sizeof(struct smmu_key) <= sizeof(d->key));
+	return (const struct smmu_key *)d->key;
+}
+
+/* command.c */
+enum smmu_step {
+	SMMU_STEP_DONE,		/* a command is done with */
+	SMMU_STEP_DRAIN,	/* the next one needs all before it to be done */
+	SMMU_STEP_IDLE,		/* there is none, or the queue has stopped */
+};
+
+enum smmu_cerror smmu_decode(const u64 *words, const u32 *idr,
+			     struct smmu_cmd *cmd);
+enum smmu_step smmu_command_step(struct kviommu_smmu *sm);
+
+/* event.c */
+void smmu_error(struct kviommu_smmu *sm, u32 error);
+bool smmu_record(struct kviommu_smmu *sm, u32 sid,
+		 const struct smmu_fault *fault, u64 addr, bool write);
+
+/* smmuv3.c */
+void smmu_idr(const struct kviommu *v, u32 *idr);
+
+#endif /* KVIOMMU_SMMUV3_H */
