@@ -9,6 +9,7 @@
 #define KVIOMMU_TYPES	KVIOMMU_PARENT "/mdev_supported_types/"
 #define KVIOMMU_VIRTIO	"kviommu-virtio"
 #define KVIOMMU_VTD	"kviommu-vtd"
+#define KVIOMMU_SMMUV3	"kviommu-smmuv3"
 #define KVIOMMU_DRIVER	"kviommu_vfio_pci"
 #define KVIOMMU_DEBUGFS	"/sys/kernel/debug/kviommu"
 

@@ -61,6 +61,10 @@ int host_setup(struct host *host, const char *type, int endpoints)
 	rc = mdev_create(&host->mdev, type);
 	if (rc)
 		return fail(host, rc, "mdev create: %s", strerror(-rc));
+	if (!strcmp(type, KVIOMMU_SMMUV3))
+		rc = mdev_set(&host->mdev, "late_mappings", "1");
+	if (rc)
+		return fail(host, rc, "late_mappings: %s", strerror(-rc));
 	for (i = 0; i < endpoints; i++) {
 		char id[16];
 
