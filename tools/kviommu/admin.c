@@ -119,7 +119,7 @@ int cmd_create(int argc, char **argv)
 			persist = true;
 			break;
 		default:
-			misused("create [--type virtio|vtd] [--uuid UUID] [--set NAME=VALUE]... [--assign HOST=GUEST]... [--bind] [--persist]");
+			misused("create [--type virtio|vtd|smmuv3] [--uuid UUID] [--set NAME=VALUE]... [--assign HOST=GUEST]... [--bind] [--persist]");
 		}
 	}
 	if (optind != argc)

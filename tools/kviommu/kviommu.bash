@@ -34,7 +34,7 @@ _kviommu()
 	--set | -s)
 		words='address_width= boot_bypass= pin= poll_us= batch= max_domains=
 			max_mappings= quiesce_ms= scalable= first_stage= passthrough=
-			snoop='
+			snoop= late_mappings='
 		compopt -o nospace 2>/dev/null
 		;;
 	*)

@@ -16,7 +16,7 @@
 const char *const settings[] = {
 	"address_width", "boot_bypass", "pin", "poll_us", "batch", "max_domains",
 	"max_mappings", "quiesce_ms", "scalable", "first_stage", "passthrough", "snoop",
-	NULL
+	"late_mappings", NULL
 };
 
 bool is_uuid(const char *text)
