@@ -847,12 +847,13 @@ void smmu_translate_in(const struct smmu_view *view, struct kviommu_reader *r,
 	leaf->gpa = run.gpa + (addr - run.iova);
 	leaf->size = BIT_ULL(run.order);
 	leaf->ok = !(access & ~run.prot);
-	leaf->fault = leaf->ok ? (struct smmu_fault){} : (struct smmu_fault){
-		.event = SMMU_EVENT_F_PERMISSION,
-		.class = SMMU_CLASS_IN,
-		.s2 = key->flags & SMMU_KEY_S2,
-		.addr = w.nested ? w.input : none.addr,
-	};
+	leaf->fault = (struct smmu_fault){};
+	if (leaf->ok)
+		return;
+	leaf->fault.event = SMMU_EVENT_F_PERMISSION;
+	leaf->fault.class = SMMU_CLASS_IN;
+	leaf->fault.s2 = key->flags & SMMU_KEY_S2;
+	leaf->fault.addr = w.nested ? w.input : none.addr;
 }
 EXPORT_SYMBOL_IF_KUNIT(smmu_translate_in);
 

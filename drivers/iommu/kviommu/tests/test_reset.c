@@ -691,7 +691,7 @@ static unsigned int find(struct explorer *x, unsigned int from, unsigned int to)
 			return at;
 		for (n = 0; n < x->nr_events; n++) {
 			next = x->nodes[at].next[n];
-			if (next >= IMPOSSIBLE || s->from[next] != UNTRIED)
+			if (next >= x->nr_nodes || s->from[next] != UNTRIED)
 				continue;
 			s->from[next] = at;
 			s->by[next] = n;
