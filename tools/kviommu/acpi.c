@@ -31,6 +31,7 @@ struct region {
 struct unit {
 	uint32_t slot;			/* VIOT: its PCI address */
 	uint64_t base;			/* DMAR, IORT: its registers */
+	bool based;			/* that was asked for */
 	struct item *items;
 	size_t n;
 	struct region *regions;		/* DMAR */
@@ -420,6 +421,26 @@ static void add_viommu(struct unit *u, const struct viommu *v, enum table kind)
 	}
 }
 
+/* A table for another model would hide the vIOMMU from the guest. */
+static void need_model(const struct viommu *v, enum table kind)
+{
+	enum table right = !strcmp(v->model, "vtd") ? DMAR : VIOT;
+
+	if (kind != IORT && kind != right)
+		die(USAGE, "vIOMMU %s is of the model %s; run: kviommu acpi %s", v->uuid,
+		    v->model, right == DMAR ? "dmar" : "viot");
+}
+
+/* Where the guest's firmware put them, or most likely will */
+static uint64_t registers_of(const struct viommu *v)
+{
+	char *text = setting_get(v, "register_base");
+	uint64_t base = text ? strtoull(text, NULL, 0) : 0;
+
+	free(text);
+	return base ? base : VTD_REGISTERS;
+}
+
 static void add_text(struct unit *u, char *text, enum table kind)
 {
 	char *dash = strchr(text, '-');
@@ -428,6 +449,9 @@ static void add_text(struct unit *u, char *text, enum table kind)
 
 	if (!strchr(text, ':')) {
 		v = viommu_need_active(text);
+		need_model(&v, kind);
+		if (!u->based)
+			u->base = registers_of(&v);
 		if (!v.nr_endpoints)
 			die(ABSENT, "nothing is assigned to vIOMMU %s; run: kviommu assign %s HOST GUEST",
 			    v.uuid, v.uuid);
@@ -464,17 +488,13 @@ static void write_table(const char *path)
 /* Write the table for one vIOMMU that runs, at @where (its PCI address, for virtio). */
 void acpi_write(const struct viommu *v, const char *where, const char *path)
 {
-	struct unit u = { .slot = bdf_need(where), .base = VTD_REGISTERS };
-	char *base;
+	struct unit u = { .slot = bdf_need(where) };
 
 	if (!strcmp(v->model, "virtio")) {
 		add_viommu(&u, v, VIOT);
 		viot(&u, 1);
 	} else if (!strcmp(v->model, "vtd")) {
-		base = setting_get(v, "register_base");
-		if (base && strtoull(base, NULL, 0))
-			u.base = strtoull(base, NULL, 0);
-		free(base);
+		u.base = registers_of(v);
 		add_viommu(&u, v, DMAR);
 		dmar(&u, 1, HOST_WIDTH);
 	} else {
@@ -528,6 +548,7 @@ int cmd_acpi(int argc, char **argv)
 				.slot = bdf_need(opt == 'i' ? optarg : VIRTIO_SLOT),
 				.base = opt == 'b' ? parse_number(optarg, "an address") :
 					VTD_REGISTERS,
+				.based = opt == 'b',
 			};
 		}
 		if (opt == 1 && n)
