@@ -542,6 +542,8 @@ int cmd_acpi(int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "-i:b:w:r:o:d", options, NULL)) != -1) {
 		bool where = (opt == 'i' && kind == VIOT) || (opt == 'b' && kind != VIOT);
 
+		if (opt == 'i' && bdf_need(optarg) > 0xffff)
+			die(USAGE, "a table speaks of segment 0 only, not of %s", optarg);
 		if (where || (!n && (opt == 1 || opt == 'r') && kind != IORT)) {
 			units = grow(units, n, sizeof(*units));
 			units[n++] = (struct unit){
@@ -575,6 +577,9 @@ int cmd_acpi(int argc, char **argv)
 	if (!n)
 		misused(synopsis);
 	if (dt) {
+		if (output && !freopen(output, "w", stdout))
+			die(REFUSED, "cannot write %s: %s; choose another file", output,
+			    strerror(errno));
 		device_tree(units, n);
 		return DONE;
 	}
