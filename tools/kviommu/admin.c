@@ -204,6 +204,23 @@ static bool parse_persist(int *argc, char ***argv, const char *text, int args,
 	return persist;
 }
 
+/*
+ * Without debugfs this tells, too: a setting that may not change under a guest is
+ * refused, even if it is what it was.
+ */
+static bool is_open(const struct viommu *v)
+{
+	bool open = v->open > 0;
+	char *pin;
+
+	if (v->open < 0) {
+		pin = setting_get(v, "pin");
+		open = pin && write_file(pin, KVIOMMU_MDEV "/kviommu/pin", v->uuid) == EBUSY;
+		free(pin);
+	}
+	return open;
+}
+
 int cmd_remove(int argc, char **argv)
 {
 	bool persist = parse_persist(&argc, &argv, "remove [--persist] ID", 1, NULL);
@@ -214,7 +231,7 @@ int cmd_remove(int argc, char **argv)
 		die(ABSENT, "vIOMMU %s is not started; 'kviommu remove --persist %s' removes its definition",
 		    v.uuid, v.uuid);
 	/* The kernel would wait until it is closed. */
-	if (v.active && v.open > 0)
+	if (v.active && is_open(&v))
 		die(BUSY, "a VMM has vIOMMU %s open; stop that VMM, then remove it",
 		    v.uuid);
 	if (v.active) {
