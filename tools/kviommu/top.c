@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -209,9 +210,7 @@ int cmd_top(int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "d:n:l", options, NULL)) != -1) {
 		switch (opt) {
 		case 'd':
-			delay = atof(optarg);
-			if (delay < 0.1)
-				die(USAGE, "--delay wants at least 0.1 seconds");
+			delay = parse_seconds(optarg, "--delay", 0.1);
 			break;
 		case 'n':
 			count = parse_number(optarg, "a count");
@@ -236,7 +235,7 @@ int cmd_top(int argc, char **argv)
 			if (latency)
 				trace_read(delay, latency_line);
 			else
-				usleep(delay * 1e6);
+				poll(NULL, 0, delay * 1000);
 		}
 		time = now();
 		if (isatty(STDOUT_FILENO))

@@ -115,8 +115,12 @@ static void print_line(char *line)
 	struct trace_line t;
 	const char *event;
 
-	if (!trace_parse(line, &t))
+	if (!trace_parse(line, &t)) {
+		/* "CPU:1 [LOST 42 EVENTS]" */
+		if (strstr(line, "[LOST "))
+			puts(line);
 		return;
+	}
 	event = !strncmp(t.event, "kviommu_", 8) ? t.event + 8 : t.event;
 	printf("%.6f %-13s %s", t.seconds, event, t.text);
 	if (number(t.text, "endpoint ", &value)) {
@@ -170,7 +174,7 @@ int cmd_trace(int argc, char **argv)
 			events[n++] = strncmp(optarg, "kviommu_", 8) ?
 				      format("kviommu_%s", optarg) : optarg;
 		} else if (opt == 't') {
-			seconds = atof(optarg);
+			seconds = parse_seconds(optarg, "--time", 0);
 		} else {
 			misused(synopsis);
 		}
@@ -188,8 +192,6 @@ int cmd_trace(int argc, char **argv)
 		all_events(uuid);
 	warn("tracing%s%s, until Ctrl-C", uuid ? " " : "", uuid ? uuid : "");
 	trace_read(seconds, print_line);
-	/* What came while it was stopped */
-	trace_stopped = 0;
-	trace_read(0.1, print_line);
+	trace_rest(print_line);
 	return DONE;
 }

@@ -115,38 +115,52 @@ static double now(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-/* What comes within some seconds, line by line; less than 0: until stopped */
-void trace_read(double seconds, void (*line)(char *line))
+/* Whole lines of what there is; false if there is nothing */
+static bool read_some(void (*line)(char *line))
 {
 	static char buffer[65536];
 	static size_t have;
+	char *begin = buffer, *newline;
+	ssize_t n;
+
+	n = read(pipe_fd, buffer + have, sizeof(buffer) - 1 - have);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		die(REFUSED, "cannot read the trace: %s", strerror(errno));
+	if (n <= 0)
+		return n < 0 && errno == EINTR;
+	have += n;
+	buffer[have] = 0;
+	while ((newline = strchr(begin, '\n'))) {
+		*newline = 0;
+		line(begin);
+		begin = newline + 1;
+	}
+	have -= begin - buffer;
+	memmove(buffer, begin, have);
+	/* Nothing of ours is that long. */
+	if (have == sizeof(buffer) - 1)
+		have = 0;
+	return true;
+}
+
+/* What comes within some seconds, line by line; less than 0: until stopped */
+void trace_read(double seconds, void (*line)(char *line))
+{
 	double end = now() + seconds;
 	struct pollfd p = { .fd = pipe_fd, .events = POLLIN };
 
 	while (!trace_stopped && (seconds < 0 || now() < end)) {
-		char *begin = buffer, *newline;
-		ssize_t n;
-
-		n = read(pipe_fd, buffer + have, sizeof(buffer) - 1 - have);
-		if (n <= 0) {
-			if (n < 0 && errno != EAGAIN && errno != EINTR)
-				die(REFUSED, "cannot read the trace: %s", strerror(errno));
+		if (!read_some(line))
 			poll(&p, 1, 50);
-			continue;
-		}
-		have += n;
-		buffer[have] = 0;
-		while ((newline = strchr(begin, '\n'))) {
-			*newline = 0;
-			line(begin);
-			begin = newline + 1;
-		}
-		have -= begin - buffer;
-		memmove(buffer, begin, have);
-		/* Nothing of ours is that long. */
-		if (have == sizeof(buffer) - 1)
-			have = 0;
 	}
+}
+
+/* All that came until now; nothing is traced any more. */
+void trace_rest(void (*line)(char *line))
+{
+	write_file("0", "%s/tracing_on", instance);
+	while (read_some(line))
+		;
 }
 
 /* "  task-123  [001] d..1.  12.345678: event: text" */

@@ -20,6 +20,7 @@ void trace_begin(void);
 void trace_event(const char *name, const char *uuid);
 void trace_probe(const char *kind, const char *name, const char *function);
 void trace_read(double seconds, void (*line)(char *line));
+void trace_rest(void (*line)(char *line));
 bool trace_parse(char *line, struct trace_line *t);
 
 #endif

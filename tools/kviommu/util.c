@@ -234,3 +234,16 @@ uint64_t parse_number(const char *text, const char *what)
 		    text, what);
 	return n;
 }
+
+double parse_seconds(const char *text, const char *option, double least)
+{
+	char *end;
+	double n;
+
+	n = strtod(text, &end);
+	/* "nan" is in no range. */
+	if (end == text || *end || !(n >= least && n <= 1e6))
+		die(USAGE, "%s wants seconds, from %g to a million, not '%s'", option,
+		    least, text);
+	return n;
+}
