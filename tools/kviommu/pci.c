@@ -15,6 +15,9 @@ bool bdf_parse(const char *text, uint32_t *id)
 	unsigned int segment = 0, bus, slot, function;
 	int n = 0;
 
+	/* %x takes signs and spaces, too. */
+	if (text[strspn(text, "0123456789abcdefABCDEF:.")])
+		return false;
 	if (sscanf(text, "%4x:%2x:%2x.%1x%n", &segment, &bus, &slot, &function, &n) != 4) {
 		segment = 0;
 		n = 0;
@@ -32,7 +35,7 @@ uint32_t bdf_need(const char *text)
 	uint32_t id;
 
 	if (!bdf_parse(text, &id))
-		die(USAGE, "'%s' is no PCI address; one is 00:05.0 or 0000:00:05.0",
+		die(USAGE, "'%s' is no PCI address; one is 00:05.0 or 0000:00:05.0, in segments up to ffff",
 		    text);
 	return id;
 }

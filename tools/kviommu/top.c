@@ -58,14 +58,16 @@ static bool sample_read(const char *uuid, struct sample *s)
 	char *rest = text, *line;
 
 	s->n = 0;
-	while (rest && next_line(&rest, &line) && s->n < MAX_COUNTERS) {
+	if (!text)
+		return false;
+	while (next_line(&rest, &line) && s->n < MAX_COUNTERS) {
 		struct counter *c = &s->counters[s->n];
 
 		if (sscanf(line, "%31s %llu", c->name, &c->value) == 2)
 			s->n++;
 	}
 	free(text);
-	return text;
+	return true;
 }
 
 static struct watched *watched_of(const char *uuid)
@@ -204,7 +206,7 @@ int cmd_top(int argc, char **argv)
 	char uuid[UUID_LEN + 1] = "";
 	bool latency = false;
 	struct viommu *list;
-	size_t n, i;
+	size_t n, i, shown;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "d:n:l", options, NULL)) != -1) {
@@ -241,10 +243,14 @@ int cmd_top(int argc, char **argv)
 		if (isatty(STDOUT_FILENO))
 			fputs("\033[H\033[2J", stdout);
 		list = viommus(&n);
-		for (i = 0; i < n; i++) {
-			if (list[i].active && (!*uuid || !strcmp(uuid, list[i].uuid)))
-				print_rates(&list[i], time - last);
+		for (i = shown = 0; i < n; i++) {
+			if (!list[i].active || (*uuid && strcmp(uuid, list[i].uuid)))
+				continue;
+			print_rates(&list[i], time - last);
+			shown++;
 		}
+		if (*uuid && !shown)
+			die(ABSENT, "vIOMMU %s has been removed", uuid);
 		if (latency)
 			latency_print();
 		last = time;

@@ -75,6 +75,7 @@ char *format(const char *fmt, ...)
 	return text;
 }
 
+/* NULL, with errno, if it can't be read to its end */
 static char *read_all(int fd)
 {
 	size_t size = 4096, len = 0;
@@ -92,6 +93,10 @@ static char *read_all(int fd)
 		if (n > 0)
 			len += n;
 	} while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0) {
+		free(text);
+		return NULL;
+	}
 	text[len] = 0;
 	return text;
 }
@@ -113,7 +118,9 @@ char *read_file(const char *fmt, ...)
 	if (fd < 0)
 		return NULL;
 	text = read_all(fd);
+	rc = errno;
 	close(fd);
+	errno = rc;
 	return text;
 }
 

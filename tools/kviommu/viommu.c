@@ -254,6 +254,8 @@ void attribute_write(const char *uuid, const char *name, const char *value,
 	close(log);
 	if (rc == EACCES || rc == EPERM)
 		die(REFUSED, "cannot %s: %s; be root", what, strerror(rc));
+	if (rc == ENOENT && !exists(KVIOMMU_MDEV, uuid))
+		die(ABSENT, "cannot %s: vIOMMU %s has been removed", what, uuid);
 	if (rc == ENOENT)
 		die(ABSENT, "cannot %s: this vIOMMU has no '%s'", what, name);
 	die(rc == EBUSY ? BUSY : rc == ENODEV ? ABSENT : REFUSED,
