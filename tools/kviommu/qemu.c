@@ -37,16 +37,32 @@ static bool taken(const struct viommu *v, uint32_t id)
 	return false;
 }
 
-/* Function 0 says whether there are more. */
-static bool has_functions(const struct viommu *v, uint32_t id)
+/* Function 0 says whether there are more. The vIOMMU itself is at @slot. */
+static bool has_functions(const struct viommu *v, uint32_t id, uint32_t slot)
 {
-	int function;
+	uint32_t function;
 
-	for (function = 1; function < 8; function++) {
-		if (!(id & 7) && taken(v, id | function))
+	if (id & 7)
+		return false;
+	for (function = id + 1; function < id + 8; function++) {
+		if (function == slot || taken(v, function))
 			return true;
 	}
 	return false;
+}
+
+/* Where a port is, nothing else can be; without function 0 no guest looks for more. */
+static void check_place(const struct viommu *v, uint32_t id, uint32_t slot, uint32_t buses)
+{
+	uint32_t device = id >> 3, first = id & ~7u;
+	char name[MAX_BDF];
+
+	bdf_guest_name(id, name);
+	if (device > PORT_SLOT && device <= PORT_SLOT + buses)
+		die(USAGE, "%s is where the port of bus %u is; choose another address", name,
+		    device - PORT_SLOT);
+	if (id != first && first != slot && !taken(v, first))
+		die(USAGE, "a guest does not find %s, since nothing is at its function 0", name);
 }
 
 int cmd_qemu(int argc, char **argv)
@@ -90,6 +106,9 @@ int cmd_qemu(int argc, char **argv)
 		if (bus > buses)
 			buses = bus;
 	}
+	check_place(&v, slot, slot, buses);
+	for (i = 0; i < v.nr_endpoints; i++)
+		check_place(&v, v.endpoints[i].id, slot, buses);
 	if (!path) {
 		if (mkdir(RUN_DIR, 0755) && errno != EEXIST)
 			die(REFUSED, "cannot make " RUN_DIR ": %s; choose a file with --table",
@@ -100,8 +119,8 @@ int cmd_qemu(int argc, char **argv)
 
 	puts("-object iommufd,id=iommufd0");
 	/* First, so that it is reset last */
-	printf("-device vfio-pci,sysfsdev=" KVIOMMU_MDEV ",iommufd=iommufd0,bus=pcie.0,addr=%02x.%x\n",
-	       v.uuid, slot >> 3, slot & 7);
+	printf("-device vfio-pci,sysfsdev=" KVIOMMU_MDEV ",iommufd=iommufd0,bus=pcie.0,addr=%02x.%x%s\n",
+	       v.uuid, slot >> 3, slot & 7, has_functions(&v, slot, slot) ? ",multifunction=on" : "");
 	/* The firmware numbers buses in the order of ports. */
 	for (bus = 1; bus <= buses; bus++)
 		printf("-device pcie-root-port,id=kviommu-bus%u,chassis=%u,bus=pcie.0,addr=%02x.0\n",
@@ -115,7 +134,7 @@ int cmd_qemu(int argc, char **argv)
 		else
 			printf("bus=pcie.0,");
 		printf("addr=%02x.%x%s\n", id >> 3 & 0x1f, id & 7,
-		       has_functions(&v, id) ? ",multifunction=on" : "");
+		       has_functions(&v, id, slot) ? ",multifunction=on" : "");
 	}
 	printf("-acpitable file=%s\n", path);
 	return DONE;
