@@ -255,7 +255,7 @@ static struct uint_attr snoop = {
 	.closed = true,
 };
 
-/* What a DMAR table has to name: the VMM has put BAR 0 there. */
+/* What a DMAR or IORT table has to name: the VMM has put BAR 0 there. */
 static ssize_t register_base_show(struct device *dev,
 				  struct device_attribute *attr, char *buf)
 {
@@ -367,7 +367,6 @@ static bool is_vtd_attr(const struct attribute *attr)
 {
 	return attr == &first_stage.attr.attr ||
 	       attr == &passthrough.attr.attr ||
-	       attr == &dev_attr_register_base.attr ||
 	       attr == &scalable.attr.attr || attr == &snoop.attr.attr;
 }
 
@@ -384,6 +383,8 @@ static umode_t attr_is_visible(struct kobject *kobj, struct attribute *attr,
 		shown = !!v->model->late;
 	else if (attr == &poll_us.attr.attr)
 		shown = v->model == &kviommu_virtio_model;
+	else if (attr == &dev_attr_register_base.attr)
+		shown = v->model != &kviommu_virtio_model;
 	return shown ? attr->mode : 0;
 }
 
