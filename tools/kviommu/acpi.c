@@ -15,6 +15,7 @@
 #include "kviommu.h"
 
 enum table { VIOT, DMAR, IORT };
+static const char *const names[] = { [VIOT] = "viot", [DMAR] = "dmar", [IORT] = "iort" };
 
 /* What is behind an IOMMU: a range of devices, or the path of a scope of a DMAR */
 struct item {
@@ -424,21 +425,22 @@ static void add_viommu(struct unit *u, const struct viommu *v, enum table kind)
 /* A table for another model would hide the vIOMMU from the guest. */
 static void need_model(const struct viommu *v, enum table kind)
 {
-	enum table right = !strcmp(v->model, "vtd") ? DMAR : VIOT;
+	enum table right = !strcmp(v->model, "vtd") ? DMAR :
+			   !strcmp(v->model, "smmuv3") ? IORT : VIOT;
 
-	if (kind != IORT && kind != right)
+	if (kind != right)
 		die(USAGE, "vIOMMU %s is of the model %s; run: kviommu acpi %s", v->uuid,
-		    v->model, right == DMAR ? "dmar" : "viot");
+		    v->model, names[right]);
 }
 
-/* Where the guest's firmware put them, or most likely will */
-static uint64_t registers_of(const struct viommu *v)
+/* Where the guest's firmware put them, or, for a VT-d unit, most likely will */
+static uint64_t registers_of(const struct viommu *v, enum table kind)
 {
 	char *text = setting_get(v, "register_base");
 	uint64_t base = text ? strtoull(text, NULL, 0) : 0;
 
 	free(text);
-	return base ? base : VTD_REGISTERS;
+	return base || kind == IORT ? base : VTD_REGISTERS;
 }
 
 static void add_text(struct unit *u, char *text, enum table kind)
@@ -451,7 +453,7 @@ static void add_text(struct unit *u, char *text, enum table kind)
 		v = viommu_need_active(text);
 		need_model(&v, kind);
 		if (!u->based)
-			u->base = registers_of(&v);
+			u->base = registers_of(&v, kind);
 		if (!v.nr_endpoints)
 			die(ABSENT, "nothing is assigned to vIOMMU %s; run: kviommu assign %s HOST GUEST",
 			    v.uuid, v.uuid);
@@ -494,11 +496,12 @@ void acpi_write(const struct viommu *v, const char *where, const char *path)
 		add_viommu(&u, v, VIOT);
 		viot(&u, 1);
 	} else if (!strcmp(v->model, "vtd")) {
-		u.base = registers_of(v);
+		u.base = registers_of(v, DMAR);
 		add_viommu(&u, v, DMAR);
 		dmar(&u, 1, HOST_WIDTH);
 	} else {
-		die(REFUSED, "no table is known for the model %s", v->model);
+		die(USAGE, "a vIOMMU of the model %s is not for q35, and QEMU gives other machines no table; see: kviommu acpi iort --dt %s",
+		    v->model, v->uuid);
 	}
 	write_table(path);
 }
@@ -508,7 +511,7 @@ int cmd_acpi(int argc, char **argv)
 	static const char synopsis[] =
 		"acpi viot [--output FILE] [--iommu BDF] RANGE|ID... [--iommu BDF RANGE|ID...]...\n"
 		"       kviommu acpi dmar [--output FILE] [--width BITS] [--base ADDRESS] [--reserved FIRST-LAST]... DEVICE|ID...\n"
-		"       kviommu acpi iort [--output FILE] [--dt] --base ADDRESS RANGE|ID...";
+		"       kviommu acpi iort [--output FILE] [--dt] [--base ADDRESS] RANGE|ID... [--base ADDRESS RANGE|ID...]...";
 	static const struct option options[] = {
 		{ "iommu", required_argument, NULL, 'i' },
 		{ "base", required_argument, NULL, 'b' },
@@ -528,13 +531,11 @@ int cmd_acpi(int argc, char **argv)
 
 	if (argc < 2)
 		misused(synopsis);
-	if (!strcmp(argv[1], "viot"))
-		kind = VIOT;
-	else if (!strcmp(argv[1], "dmar"))
-		kind = DMAR;
-	else if (!strcmp(argv[1], "iort"))
-		kind = IORT;
-	else
+	for (kind = VIOT; kind <= IORT; kind++) {
+		if (!strcmp(argv[1], names[kind]))
+			break;
+	}
+	if (kind > IORT)
 		misused(synopsis);
 	argc--;
 	argv++;
@@ -544,12 +545,12 @@ int cmd_acpi(int argc, char **argv)
 
 		if (opt == 'i' && bdf_need(optarg) > 0xffff)
 			die(USAGE, "a table speaks of segment 0 only, not of %s", optarg);
-		if (where || (!n && (opt == 1 || opt == 'r') && kind != IORT)) {
+		if (where || (!n && (opt == 1 || opt == 'r'))) {
 			units = grow(units, n, sizeof(*units));
 			units[n++] = (struct unit){
 				.slot = bdf_need(opt == 'i' ? optarg : VIRTIO_SLOT),
 				.base = opt == 'b' ? parse_number(optarg, "an address") :
-					VTD_REGISTERS,
+					kind == DMAR ? VTD_REGISTERS : 0,
 				.based = opt == 'b',
 			};
 		}
@@ -572,6 +573,9 @@ int cmd_acpi(int argc, char **argv)
 	for (i = 0; i < n; i++) {
 		if (!units[i].n)
 			die(USAGE, "nothing is behind IOMMU %zu of the table; give devices after it",
+			    i + 1);
+		if (kind == IORT && !units[i].base)
+			die(USAGE, "nobody has said yet where the registers of SMMU %zu are; say it with --base",
 			    i + 1);
 	}
 	if (!n)

@@ -252,7 +252,7 @@ void attribute_write(const char *uuid, const char *name, const char *value,
 	}
 	said = log_print(log, uuid);
 	close(log);
-	if (rc == EACCES || rc == EPERM)
+	if ((rc == EACCES || rc == EPERM) && !said)
 		die(REFUSED, "cannot %s: %s; be root", what, strerror(rc));
 	if (rc == ENOENT && !exists(KVIOMMU_MDEV, uuid))
 		die(ABSENT, "cannot %s: vIOMMU %s has been removed", what, uuid);
