@@ -27,6 +27,15 @@ FIXTURE_SETUP(sysfs)
 	ASSERT_LE(0, self->kmsg);
 }
 
+/* A line that says why a device can't be assigned, and which other one or whose */
+#define EXPECT_SAID(self, ...) do {					\
+	char said[160];							\
+									\
+	snprintf(said, sizeof(said), __VA_ARGS__);			\
+	EXPECT_EQ(true, kmsg_says((self)->kmsg, said))			\
+		TH_LOG("not in the log: %s", said);			\
+} while (0)
+
 FIXTURE_TEARDOWN(sysfs)
 {
 	vmm_close(&self->vmm);
@@ -302,11 +311,15 @@ TEST_F(sysfs, two_claim_one)
 
 	ASSERT_EQ(0, mdev_create(&self->other, KVIOMMU_VIRTIO));
 	EXPECT_EQ(-EBUSY, mdev_assign(&self->other, bdf, "0x28"));
+	EXPECT_SAID(self, "cannot assign %s: it belongs to vIOMMU %s", bdf,
+		    self->host.mdev.uuid);
 	/* Not ours to give away either */
 	EXPECT_EQ(-ENODEV, mdev_unassign(&self->other, bdf));
 	ASSERT_EQ(0, mdev_unassign(&self->host.mdev, bdf));
 	EXPECT_EQ(0, mdev_assign(&self->other, bdf, "0x28"));
 	EXPECT_EQ(-EBUSY, mdev_assign(&self->host.mdev, bdf, "0x28"));
+	EXPECT_SAID(self, "cannot assign %s: it belongs to vIOMMU %s", bdf,
+		    self->other.uuid);
 	/* Removing a vIOMMU ends its claims */
 	ASSERT_EQ(0, mdev_remove(&self->other));
 	EXPECT_EQ(0, mdev_assign(&self->host.mdev, bdf, "0x28"));
@@ -320,6 +333,7 @@ TEST_F(sysfs, endpoint_id_taken)
 		SKIP(return, "needs 2 edu devices");
 	ASSERT_EQ(0, pci_set_driver(bdf[1], KVIOMMU_DRIVER));
 	EXPECT_EQ(-EBUSY, mdev_assign(&self->host.mdev, bdf[1], "0x28"));
+	EXPECT_SAID(self, "cannot assign %s: endpoint 0x28 is taken", bdf[1]);
 	EXPECT_EQ(0, mdev_assign(&self->host.mdev, bdf[1], "0x30"));
 }
 
@@ -409,6 +423,8 @@ TEST_F(sysfs, group_partly_elsewhere)
 	ASSERT_EQ(0, mdev_create(&self->other, KVIOMMU_VIRTIO));
 	ASSERT_EQ(0, mdev_assign(&self->other, bdf[a], "0x28"));
 	EXPECT_EQ(-EBUSY, mdev_assign(&self->host.mdev, bdf[b], "0x28"));
+	EXPECT_SAID(self, "cannot assign %s: %s of the same IOMMU group belongs to vIOMMU %s",
+		    bdf[b], bdf[a], self->other.uuid);
 	EXPECT_EQ(0, mdev_assign(&self->other, bdf[b], "0x30"));
 	ASSERT_EQ(0, mdev_remove(&self->other));
 	/* The same with a foreign driver on the other function */
@@ -416,6 +432,8 @@ TEST_F(sysfs, group_partly_elsewhere)
 		pci_driver_name(bdf[b], driver, sizeof(driver));
 		EXPECT_STREQ("vfio-pci", driver);
 		EXPECT_EQ(-EBUSY, mdev_assign(&self->host.mdev, bdf[a], "0x28"));
+		EXPECT_SAID(self, "cannot assign %s: %s of the same IOMMU group is used by driver vfio-pci",
+			    bdf[a], bdf[b]);
 		pci_set_driver(bdf[b], NULL);
 	}
 }
