@@ -181,6 +181,18 @@ void mock_mem_readonly(struct mock *m, u64 gpa, u64 len, bool readonly)
 }
 
 /**
+ * mock_mem_mmio() - a page is registers of a device
+ * @m: mock
+ * @gpa: of the page
+ *
+ * iommufd maps these where all are devices, and pins them for nobody.
+ */
+void mock_mem_mmio(struct mock *m, u64 gpa)
+{
+	page_at(m, gpa)->mmio = true;
+}
+
+/**
  * mock_mem_gone() - the VMM takes memory away, as iommufd tells of it
  * @m: mock
  * @gpa: first byte
@@ -225,7 +237,7 @@ bool mock_mem_fits(struct mock *m, u64 gpa, bool write)
 {
 	struct mock_page *p = page_at(m, gpa);
 
-	return p && !p->hole && !(write && p->readonly);
+	return p && !p->hole && !p->mmio && !(write && p->readonly);
 }
 
 static unsigned long range_key(u64 gpa, int npages)
@@ -250,6 +262,8 @@ static int mock_pin(void *priv, u64 gpa, int npages, bool write,
 
 		if (!p || p->hole)
 			return -ENOENT;
+		if (p->mmio)
+			return -EINVAL;
 		if (write && p->readonly)
 			return -EPERM;
 		pages[i] = p->page;

@@ -28,6 +28,7 @@ enum mock_layout {
 
 /**
  * struct mock_page - a page of guest memory
+ * @mmio: registers of a device that the VMM mapped there
  * @pins: pins that cover it, @ro_pins of them read-only
  * @mapped: entries of host page tables that name it
  * @stale: entries that are gone, but that an IOTLB may still know
@@ -36,6 +37,7 @@ struct mock_page {
 	struct page *page;
 	bool hole;
 	bool readonly;
+	bool mmio;
 	u32 pins;
 	u32 ro_pins;
 	u32 mapped;
@@ -169,6 +171,7 @@ void *mock_mem_ptr(struct mock *m, u64 gpa);
 void mock_mem_rw(struct mock *m, u64 gpa, void *buf, size_t len, bool write);
 void mock_mem_hole(struct mock *m, u64 gpa, u64 len, bool hole);
 void mock_mem_readonly(struct mock *m, u64 gpa, u64 len, bool readonly);
+void mock_mem_mmio(struct mock *m, u64 gpa);
 void mock_refill(struct mock *m, unsigned int budget);
 void mock_mem_gone(struct mock *m, u64 gpa, u64 len);
 bool mock_mem_fits(struct mock *m, u64 gpa, bool write);

@@ -55,6 +55,7 @@
 #define LAST	GENMASK_ULL(47, 0)
 #define NO_RAM	(GUEST_CHUNKS * (u64)SZ_2M)
 #define RO_RAM	(3 * (u64)SZ_2M)
+#define A_BAR	(NO_RAM - SZ_8K)
 
 struct machine {
 	struct guest *g;
@@ -117,6 +118,7 @@ static struct machine create(struct kunit *test, u64 features)
 	add(&m, m.d31, 0x31);
 	add(&m, m.d40, 0x40);
 	mock_mem_readonly(g->m, RO_RAM, SZ_2M, true);
+	mock_mem_mmio(g->m, A_BAR);
 	start(&m, features);
 	return m;
 }
@@ -382,6 +384,9 @@ static const struct req_case error_cases[] = {
 	MAP_("highest memory", FAULT, 1, 0, 0xfff, U64_MAX - 0xfff, R),
 	MAP_("read-only memory to write", FAULT, 1, 0, 0xfff, RO_RAM, R | W),
 	MAP_("over to read-only memory", FAULT, 1, 0, 0x1fff, RO_RAM - 0x1000, W),
+	MAP_("a device's registers", FAULT, 1, 0, 0xfff, A_BAR, R | W),
+	MAP_("a device's registers, as such", FAULT, 1, 0, 0xfff, A_BAR, R | W | MMIO),
+	MAP_("over to a device's registers", FAULT, 1, 0, 0x1fff, A_BAR - 0x1000, R),
 	MAP_("too short", IOERR, 1, 0, 0xfff, RAM, R, .more = -1),
 	MAP_("too long", IOERR, 1, 0, 0xfff, RAM, R, .more = 4),
 	MAP_("no status", NOTHING, 1, 0, 0xfff, RAM, R, .wlen = NONE),

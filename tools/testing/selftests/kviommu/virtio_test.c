@@ -1156,6 +1156,44 @@ TEST_F(virtio, map_mmio)
 				     VIOMMU_RW));
 }
 
+/*
+ * Registers that the VMM has mapped beside guest memory, as QEMU does with every BAR.
+ * iommufd refuses that where a page table is filled with them at once, so that of
+ * the device is of another IOAS here
+ */
+TEST_F(virtio, map_mmio_of_vmm)
+{
+	struct vmm *vmm = &self->vmm;
+	u32 ioas;
+	int rc;
+
+	vmm_close(vmm);
+	ASSERT_UP(vmm, VMM_ENDPOINT_BIND);
+	ASSERT_EQ(0, iommufd_ioas_alloc(vmm->iommufd, &ioas));
+	ASSERT_EQ(0, iommufd_hwpt_alloc(vmm->iommufd, vmm->edu[0].dev.dev_id,
+					ioas, &vmm->hwpt));
+	ASSERT_UP(vmm, VMM_BUS_MASTER);
+	rc = iommufd_map(vmm->iommufd, vmm->ioas, (void *)vmm->edu[0].bar, MiB,
+			 HOLE_GPA, true);
+	if (rc)
+		SKIP(return, "IOMMU_IOAS_MAP refuses a BAR: %s", strerror(-rc));
+	ASSERT_UP(vmm, VMM_MAPPED);
+	EXPECT_STATUS(FAULT, viommu_map(self->v, DOMAIN, DATA_IOVA + PAGE, PAGE,
+					HOLE_GPA, VIOMMU_RW));
+	EXPECT_STATUS(FAULT, viommu_map(self->v, DOMAIN, DATA_IOVA + PAGE, PAGE,
+					HOLE_GPA, VIOMMU_RW |
+					VIRTIO_IOMMU_MAP_F_MMIO));
+	EXPECT_STATUS(FAULT, viommu_map(self->v, DOMAIN, DATA_IOVA + PAGE, MiB,
+					HOLE_GPA, VIRTIO_IOMMU_MAP_F_READ));
+	EXPECT_EQ(2, mdev_counter(&self->host.mdev, "mappings"));
+	EXPECT_WRITES(1, vmm, 0, DATA_IOVA, DATA_GPA);
+	/* Nor can rings and requests be there */
+	EXPECT_REFUSED(self->v, try_queue(self->v, variant->features, 1024,
+					  HOLE_GPA, QUEUE_AT(self->v, VQ_AVAIL),
+					  QUEUE_AT(self->v, VQ_USED)),
+		       "descriptors in a BAR");
+}
+
 /* Edges that are right: first and last page of the input range */
 TEST_F(virtio, map_edges)
 {
