@@ -762,11 +762,28 @@ static void *flood(void *arg)
 	return NULL;
 }
 
-/* One that is always busy does not keep the other from being served */
+/* Pairs of requests that are done in half a second; 0 if one fails */
+static u64 pairs_in_time(struct vmm *vmm)
+{
+	u64 end = now_ns() + 500000000ULL, n;
+
+	for (n = 0; now_ns() < end; n++)
+		if (map(&vmm->v, DATA_IOVA + PAGE, 1, DATA2_GPA) ||
+		    unmap(&vmm->v, DATA_IOVA + PAGE, 1))
+			return 0;
+	return n;
+}
+
+/*
+ * One that is always busy does not keep the other from being served: of what the
+ * other gets done when it is alone, there is its part of the processors left, and
+ * that is more than a twentieth
+ */
 TEST_F(pair, one_floods)
 {
 	struct vmm *a = &self->vmm, *b = &self->vmm2;
 	struct mover m = { .vmm = a };
+	u64 alone = 0, beside = 0, n;
 	pthread_t flooding;
 	int i;
 
@@ -774,14 +791,25 @@ TEST_F(pair, one_floods)
 	ASSERT_EQ(0, host_split(&self->host, &self->other));
 	ASSERT_UP(a, VMM_DOMAIN);
 	ASSERT_UP(b, VMM_MAPPED);
-	ASSERT_EQ(0, pthread_create(&flooding, NULL, flood, &m));
-	for (i = 0; i < 100; i++) {
-		EXPECT_EQ(0, map(&b->v, DATA_IOVA + PAGE, 1, DATA2_GPA));
-		EXPECT_EQ(0, unmap(&b->v, DATA_IOVA + PAGE, 1));
+	/* In turns: the machine may not be as fast at all times */
+	for (i = 0; i < 4; i++) {
+		n = pairs_in_time(b);
+		EXPECT_NE(0, n);
+		alone += n;
+		m.stop = false;
+		ASSERT_EQ(0, pthread_create(&flooding, NULL, flood, &m));
+		n = pairs_in_time(b);
+		EXPECT_NE(0, n);
+		beside += n;
+		if (!i)
+			EXPECT_WRITES(1, b, 0, DATA_IOVA, DATA_GPA);
+		__atomic_store_n(&m.stop, true, __ATOMIC_RELAXED);
+		pthread_join(flooding, NULL);
 	}
-	EXPECT_WRITES(1, b, 0, DATA_IOVA, DATA_GPA);
-	__atomic_store_n(&m.stop, true, __ATOMIC_RELAXED);
-	pthread_join(flooding, NULL);
+	TH_LOG("pairs of requests: %llu alone, %llu beside %u times %u of the other",
+	       (unsigned long long)alone, (unsigned long long)beside, m.moves,
+	       2 * VQ_SLOTS);
+	EXPECT_LT(alone, 20 * beside);
 	EXPECT_LT(0, m.moves);
 	EXPECT_EQ(0, m.lost);
 	vmm_close(b);
