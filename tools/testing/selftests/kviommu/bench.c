@@ -262,6 +262,29 @@ static u64 fill(u64 have, u64 n)
 	return have;
 }
 
+/* As many mappings as there may be: one more must get NOMEM, and no other status */
+static u64 fill_to_quota(u64 have)
+{
+	char text[32];
+	unsigned int slot;
+	u64 quota;
+	int status;
+
+	if (mdev_get(&host.mdev, "max_mappings", text, sizeof(text)))
+		die("no max_mappings");
+	quota = strtoull(text, NULL, 0);
+	have = fill(have, have + quota - mdev_counter(&host.mdev, "mappings"));
+	queue_map(0, FAR_IOVA, 1, DATA_GPA);
+	vq_kick(&vmm.v, 0);
+	status = viommu_collect(&vmm.v, &slot);
+	if (status != VIRTIO_IOMMU_S_NOMEM)
+		die("a mapping more than %llu: status %d, expected %d",
+		    (unsigned long long)quota, status, VIRTIO_IOMMU_S_NOMEM);
+	add("mappings_then_nomem", mdev_counter(&host.mdev, "mappings"),
+	    "mappings", NULL, 0);
+	return have;
+}
+
 static void with_alive(u64 limit)
 {
 	static const struct {
@@ -305,6 +328,8 @@ static void with_alive(u64 limit)
 	add("kernel_memory_a_mapping",
 	    (double)((long long)kernel_memory() - (long long)before) / have,
 	    "bytes", NULL, 0);
+	if (have >= levels[3].n)
+		have = fill_to_quota(have);
 	queue_unmap(0, FAR_IOVA + FILL_PAGE * PAGE, have);
 	kick_and_collect(1);
 }
@@ -573,8 +598,7 @@ int main(int argc, char **argv)
 	if (rc)
 		die("%s", host.why);
 	if (mdev_set(&host.mdev, "poll_us", "0") ||
-	    mdev_set(&host.mdev, "batch", "1024") ||
-	    mdev_set(&host.mdev, "max_mappings", "1048576"))
+	    mdev_set(&host.mdev, "batch", "1024"))
 		die("the vIOMMU can not be set up");
 	vmm_init(&vmm, &host, NULL);
 	rc = vmm_up(&vmm, VMM_DRIVER_OK);
