@@ -598,7 +598,9 @@ TEST_F(sysfs, debugfs_files)
 	static const char *const files[] = {
 		"state", "endpoints", "domains", "mappings", "counters",
 	};
-	char text[8192];
+	unsigned long long iova, last, gpa, end = 0;
+	char text[8192], rw[8], *line, *save;
+	unsigned int n;
 	size_t i;
 
 	if (!path_exists(KVIOMMU_DEBUGFS))
@@ -617,6 +619,26 @@ TEST_F(sysfs, debugfs_files)
 	EXPECT_EQ(true, mdev_has_mapping(&self->host.mdev,
 					 "0x40000000-0x40000fff 0x1200000 rw"));
 	EXPECT_EQ(true, mdev_has_mapping(&self->host.mdev, "domain 1"));
+	/* Sorted, in whatever order they came */
+	for (i = 0; i < 64; i++)
+		ASSERT_EQ(0, viommu_map(&self->vmm.v, DOMAIN,
+					DATA_IOVA + (1 + i * 37 % 64) * PAGE,
+					PAGE, DATA_GPA, VIOMMU_RW));
+	ASSERT_EQ(0, mdev_debugfs(&self->host.mdev, "mappings", text,
+				  sizeof(text)));
+	n = 0;
+	for (line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		if (sscanf(line, "0x%llx-0x%llx 0x%llx %7s", &iova, &last, &gpa,
+			   rw) != 4)
+			continue;
+		n++;
+		EXPECT_LE(end, iova);
+		EXPECT_LT(iova, last);
+		EXPECT_STREQ("rw", rw);
+		end = last + 1;
+	}
+	EXPECT_EQ(66, n);
 }
 
 TEST_HARNESS_MAIN

@@ -1345,6 +1345,7 @@ TEST_F(virtio, probe)
 		.endpoint = ENDPOINT(0),
 	};
 	unsigned int at, msi = 0, n = 0, i;
+	char path[512], text[4096], *line, *save;
 	struct {
 		u64 start, end;
 	} seen[32];
@@ -1387,6 +1388,25 @@ TEST_F(virtio, probe)
 	for (; at < sizeof(p); at++)
 		ASSERT_EQ(0, p[at]) TH_LOG("the rest must be zero");
 	EXPECT_EQ(1, msi) TH_LOG("number of MSI windows");
+	/* All that the host reserves is in one of them */
+	pci_path(self->host.bdf[0], "iommu_group/reserved_regions", path,
+		 sizeof(path));
+	ASSERT_LT(0, file_read(path, text, sizeof(text)));
+	for (line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
+		unsigned long long first, last;
+		char type[32];
+		int fields = sscanf(line, "%llx %llx %31s", &first, &last, type);
+
+		ASSERT_EQ(3, fields);
+		if (!strcmp(type, "direct-relaxable"))
+			continue;
+		for (i = 0; i < n; i++)
+			if (seen[i].start <= first && seen[i].end >= last)
+				break;
+		EXPECT_GT(n, i) TH_LOG("not told: %llx-%llx %s", first, last,
+				       type);
+	}
 	EXPECT_EQ(0, mdev_counter(&self->host.mdev, "mappings"));
 
 	/* reserved is ignored */
