@@ -77,7 +77,7 @@ help:
 	@echo 'install-tools    install it, below PREFIX=/usr/local'
 	@echo 'demo             a guest uses its NVMe disk through kviommu, in a VM;'
 	@echo '                 MODEL=vtd: the VT-d model (MODEL=virtio)'
-	@echo 'check            every test on Linux 7.2 and 6.12, in VMs'
+	@echo 'check            every test on Linux 7.2, all but the longest on 6.12, in VMs'
 	@echo 'kunit            of these, the KUnit suites; IMAGES=folder: with the IOMMU'
 	@echo '                 tables in it, in the format of tools/testing/testdata'
 	@echo 'kselftest        of these, the programs of tools/testing/selftests/kviommu'
