@@ -109,10 +109,10 @@ FIXTURE_TEARDOWN(fail_nth)
 }
 
 /*
- * Run "calls" with a fault, "undo" without, until no fault strikes any more. In
- * the end the whole thing must work, "again".
+ * Run "calls" with a fault, "undo" without, until no fault strikes any more; there
+ * must be "least" of them. In the end the whole thing must work, "again".
  */
-#define SWEEP_AND(self, prepare, calls, undo, again) do {		\
+#define SWEEP_AND(self, least, prepare, calls, undo, again) do {	\
 	unsigned int sweep_n;						\
 									\
 	for (sweep_n = 1; sweep_n < MAX_NTH; sweep_n++) {		\
@@ -130,8 +130,8 @@ FIXTURE_TEARDOWN(fail_nth)
 			break;						\
 	}								\
 	EXPECT_GT(MAX_NTH, sweep_n);					\
-	/* Without a single fault there is nothing that was tested */	\
-	EXPECT_LT(1, sweep_n);						\
+	/* Without a single fault there may be nothing that was tested */	\
+	EXPECT_LT(least, sweep_n);					\
 	TH_LOG("%u faults", sweep_n - 1);				\
 	vmm_close(&(self)->vmm);					\
 	again;								\
@@ -139,7 +139,7 @@ FIXTURE_TEARDOWN(fail_nth)
 } while (0)
 
 #define SWEEP(self, prepare, calls, undo)				\
-	SWEEP_AND(self, prepare, calls, undo,				\
+	SWEEP_AND(self, 1, prepare, calls, undo,			\
 		  ASSERT_UP(&(self)->vmm, VMM_MAPPED))
 
 #define NOTHING	do { } while (0)
@@ -341,10 +341,29 @@ FAIL_NTH(detach_endpoint)
 	      vfio_attach(&self->vmm.edu[0].dev, self->vmm.hwpt));
 }
 
+/* The VMM resets a vIOMMU with a busy device, and then quiets that: the wait ends */
+FAIL_NTH(reset)
+{
+	SWEEP(self, ASSERT_UP(&self->vmm, VMM_MAPPED),
+	      vfio_reset(&self->vmm.viommu);
+	      vfio_bus_master(&self->vmm.edu[0].dev, false);
+	      vfio_bus_master(&self->vmm.edu[0].dev, true);
+	      self->vmm.next = VMM_DRIVER_OK,
+	      vmm_close(&self->vmm));
+}
+
 /*
- * A reset calls nothing that can fail, and closing only the AML of the endpoint,
- * see endpoint_bind
+ * The vIOMMU is closed before its endpoint. There need not be a call that can fail;
+ * that of the endpoint itself can't be swept, see endpoint_bind
  */
+FAIL_NTH(close)
+{
+	SWEEP_AND(self, 0, ASSERT_UP(&self->vmm, VMM_MAPPED),
+		  vmm_close_viommu(&self->vmm);
+		  self->vmm.next = VMM_VIOMMU_OPEN,
+		  vmm_close(&self->vmm),
+		  ASSERT_UP(&self->vmm, VMM_MAPPED));
+}
 
 /* ---- VT-d ---- */
 
@@ -406,7 +425,7 @@ static void vtd_tables(struct vmm *vmm, struct vtd *v, enum vtd_mode mode,
 }
 
 #define SWEEP_VTD(self, mode, prepare, calls, undo)			\
-	SWEEP_AND(self, prepare, calls, undo,				\
+	SWEEP_AND(self, 1, prepare, calls, undo,			\
 		  ASSERT_UP(&(self)->vmm, VMM_BUS_MASTER);		\
 		  vtd_tables(&(self)->vmm, &(self)->v, mode,		\
 			     &(self)->table);				\
