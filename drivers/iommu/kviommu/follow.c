@@ -431,25 +431,53 @@ static void unmark_all(struct kviommu_follow *f)
 	f->nr_recheck = 0;
 }
 
-static void apply(struct kviommu_follow *f, struct kviommu_gendpoint *ge)
+/* It belongs elsewhere from now on; its group has to be put there. */
+static void endpoint_goes(struct kviommu_gendpoint *ge, struct kviommu_gdomain *d,
+			  enum kviommu_state state)
 {
-	/* It is blocked then, and that is in the log. */
-	if (kviommu_group_apply(f->v, ge->ep->group))
-		f->ops->refused(f, ge);
+	ge->left = ge->domain;
+	ge->domain = d;
+	ge->state = state;
+	ge->goes = true;
 }
 
-/* Put it where it belongs now, and leave the domain that it was in. */
-static void endpoint_apply(struct kviommu_follow *f, struct kviommu_gendpoint *ge,
-			   struct kviommu_gdomain *old)
+/*
+ * Put the members of a group where they belong now, and leave the domains that they
+ * were in. All that changes for them is put together first: with one member still
+ * in the old domain the group would be blocked.
+ */
+static void group_settle(struct kviommu_follow *f, struct kviommu_group *g)
 {
-	apply(f, ge);
-	if (old)
-		domain_put(f, old);
+	/* If that fails, the group is blocked, and that is in the log. */
+	int rc = kviommu_group_apply(f->v, g);
+	struct kviommu_endpoint *ep;
+	struct kviommu_gendpoint *ge;
+	struct kviommu_gdomain *old;
+
+	list_for_each_entry(ep, &g->eps, group_node) {
+		ge = kviommu_gendpoint(ep);
+		if (!ge || !ge->goes)
+			continue;
+		ge->goes = false;
+		if (rc)
+			f->ops->refused(f, ge);
+		old = ge->left;
+		ge->left = NULL;
+		if (old)
+			domain_put(f, old);
+	}
+}
+
+/* It may be possible now to have it where it belongs, or not any more. */
+static void endpoint_settle(struct kviommu_follow *f, struct kviommu_gendpoint *ge)
+{
+	ge->goes = true;
+	group_settle(f, ge->ep->group);
 }
 
 /**
  * kviommu_gendpoint_set() - an endpoint is in no guest domain any more
- * @f: the model's
+ * @f: the model's, in kviommu_follow_ops::lookup
  * @ge: endpoint
  * @state: BLOCKED or BYPASS
  */
@@ -457,28 +485,44 @@ void kviommu_gendpoint_set(struct kviommu_follow *f,
 			   struct kviommu_gendpoint *ge,
 			   enum kviommu_state state)
 {
-	struct kviommu_gdomain *old = ge->domain;
-
 	drop_next(f, ge);
-	ge->domain = NULL;
-	ge->state = state;
-	endpoint_apply(f, ge, old);
+	endpoint_goes(ge, NULL, state);
+}
+
+/* The same for one that is not looked up. */
+static void endpoint_detach(struct kviommu_follow *f, struct kviommu_gendpoint *ge,
+			    enum kviommu_state state)
+{
+	kviommu_gendpoint_set(f, ge, state);
+	group_settle(f, ge->ep->group);
 }
 
 /* Its next domain is in sync, or has failed. */
+static void endpoint_go_on(struct kviommu_gendpoint *ge)
+{
+	struct kviommu_gdomain *d = ge->next;
+
+	d->waiting--;
+	ge->next = NULL;
+	endpoint_goes(ge, d, ge->state);
+}
+
+/* The same for all of its group that wait for that domain. */
 static void endpoint_move(struct kviommu_follow *f, struct kviommu_gendpoint *ge)
 {
-	struct kviommu_gdomain *old = ge->domain;
+	struct kviommu_group *g = ge->ep->group;
+	struct kviommu_gdomain *d = ge->next;
+	struct kviommu_endpoint *ep;
 
-	ge->domain = ge->next;
-	ge->domain->waiting--;
-	ge->next = NULL;
-	endpoint_apply(f, ge, old);
+	list_for_each_entry(ep, &g->eps, group_node)
+		if (kviommu_gendpoint(ep) && kviommu_gendpoint(ep)->next == d)
+			endpoint_go_on(kviommu_gendpoint(ep));
+	group_settle(f, g);
 }
 
 /**
  * kviommu_gendpoint_refuse() - an endpoint can't be in the guest domain it is for
- * @f: the model's
+ * @f: the model's, in kviommu_follow_ops::lookup
  * @ge: endpoint, which is blocked
  * @rc: why, for the log
  */
@@ -493,7 +537,7 @@ void kviommu_gendpoint_refuse(struct kviommu_follow *f,
 
 /**
  * kviommu_gendpoint_join() - an endpoint belongs in a guest domain
- * @f: the model's
+ * @f: the model's, in kviommu_follow_ops::lookup
  * @ge: endpoint; it moves when the domain is in sync
  * @did: id that the guest knows the domain by
  * @key: what it is translated with, kviommu_follow_ops::key_size bytes
@@ -513,7 +557,7 @@ void kviommu_gendpoint_join(struct kviommu_follow *f,
 	if (d == ge->domain) {
 		domain_put(f, d);
 		/* To attach it may have failed before. */
-		apply(f, ge);
+		ge->goes = true;
 		return;
 	}
 	ge->next = d;
@@ -522,7 +566,7 @@ void kviommu_gendpoint_join(struct kviommu_follow *f,
 		return;
 	if (d->fault)
 		f->ops->fault(f, ge, d->fault, d->fault_addr, false);
-	endpoint_move(f, ge);
+	endpoint_go_on(ge);
 }
 
 /* Look an endpoint up in the guest's tables. */
@@ -536,6 +580,17 @@ static void endpoint_lookup(struct kviommu_follow *f,
 	f->ops->lookup(f, ge);
 	if (f->ops->is_away(ge->fault))
 		kviommu_retry_later(f->v);
+}
+
+/* The same for all of a group that are to be looked up. */
+static void group_lookup(struct kviommu_follow *f, struct kviommu_group *g)
+{
+	struct kviommu_endpoint *ep;
+
+	list_for_each_entry(ep, &g->eps, group_node)
+		if (kviommu_gendpoint(ep) && kviommu_gendpoint(ep)->recheck)
+			endpoint_lookup(f, kviommu_gendpoint(ep));
+	group_settle(f, g);
 }
 
 /* ---- syncs ---- */
@@ -575,7 +630,7 @@ static void domain_synced(struct kviommu_follow *f, struct kviommu_gdomain *d)
 	if (d->waiting)
 		tell_users(f, d, true, endpoint_move);
 	if (recovered)
-		tell_users(f, d, false, apply);
+		tell_users(f, d, false, endpoint_settle);
 }
 
 /* Its translations can't be known: block what uses it, and forget them. */
@@ -589,7 +644,7 @@ static void domain_fail(struct kviommu_follow *f, struct kviommu_gdomain *d,
 	d->failed = true;
 	domain_fault(f, d, f->ops->lost(f, d), d->next);
 	d->users++;
-	tell_users(f, d, false, apply);
+	tell_users(f, d, false, endpoint_settle);
 	tell_users(f, d, true, endpoint_move);
 	f->v->nr_mappings -= d->shadow.nr_mappings;
 	kviommu_shadow_destroy(&d->shadow);
@@ -819,7 +874,7 @@ static bool drain_endpoints(struct kviommu_follow *f)
 				continue;
 			if (f->credits <= 0)
 				return false;
-			endpoint_lookup(f, kviommu_gendpoint(ep));
+			group_lookup(f, ep->group);
 		}
 	}
 	return true;
@@ -1118,8 +1173,8 @@ void kviommu_follow_policy(struct kviommu_follow *f)
 void kviommu_follow_release(struct kviommu_follow *f, struct kviommu_endpoint *ep)
 {
 	if (kviommu_gendpoint(ep))
-		kviommu_gendpoint_set(f, kviommu_gendpoint(ep),
-				      f->v->model->detached(f->v));
+		endpoint_detach(f, kviommu_gendpoint(ep),
+				f->v->model->detached(f->v));
 }
 
 /**
@@ -1133,7 +1188,7 @@ void kviommu_follow_leave(struct kviommu_follow *f, struct kviommu_endpoint *ep)
 
 	if (!ge)
 		return;
-	kviommu_gendpoint_set(f, ge, KVIOMMU_BLOCKED);
+	endpoint_detach(f, ge, KVIOMMU_BLOCKED);
 	f->nr_recheck -= ge->recheck;
 	f->nr_endpoints--;
 	ep->model_priv = NULL;

@@ -811,6 +811,8 @@ struct kviommu_gdomain {
  * @ep: endpoint
  * @domain: guest domain that it is in, or NULL
  * @next: guest domain that it moves to when that is in sync, or NULL
+ * @left: guest domain that it was in, until its group was put where @goes says
+ * @goes: it belongs elsewhere than where its group is
  * @state: without @domain: BLOCKED or BYPASS
  * @recheck: it is to be looked up in the tables again
  * @fault: fault that was told of its entries, 0 if there was none
@@ -821,6 +823,8 @@ struct kviommu_gendpoint {
 	struct kviommu_endpoint *ep;
 	struct kviommu_gdomain *domain;
 	struct kviommu_gdomain *next;
+	struct kviommu_gdomain *left;
+	bool goes;
 	enum kviommu_state state;
 	bool recheck;
 	u8 fault;
@@ -849,8 +853,8 @@ struct kviommu_follow;
  * @key_size: bytes of a key, up to those of kviommu_gdomain::key
  * @tell_tables: errors of tables are told of when they are found
  * @same: do two keys make one domain
- * @lookup: find in the guest's tables what an endpoint is to reach, and have it
- *	    do so, by kviommu_gendpoint_join(), _set() or _refuse()
+ * @lookup: find in the guest's tables what an endpoint is to reach, and say it,
+ *	    by one of kviommu_gendpoint_join(), _set() and _refuse()
  * @walk_start: begin to walk over a range of a domain
  * @walk_next: write what is next to kviommu_follow::runs; return how many these are
  * @fault: tell the guest of a fault of an endpoint

@@ -9,6 +9,7 @@
 
 #define SID	0x28
 #define SID2	0x30
+#define SID3	0x38
 #define IOVA	0x40000000ULL
 
 /* A device behind translation, with an empty 4-level table */
@@ -1110,6 +1111,65 @@ static void vtd_no_worker(struct kunit *test)
 	KUNIT_EXPECT_PTR_EQ(test, d2->domain, m.d->domain);
 }
 
+static unsigned int nr_blocked;
+
+static void count_blocked(struct kviommu *v, struct kviommu_endpoint *ep,
+			  struct kviommu_target *t)
+{
+	kviommu_vtd_model.resolve(v, ep, t);
+	nr_blocked += t->state == KVIOMMU_BLOCKED;
+}
+
+/* Members of a group go together: with one of them left behind all are blocked. */
+static void vtd_group_moves(struct kunit *test)
+{
+	struct machine m = { .g = vg_create(test, NULL) };
+	static struct kviommu_model model;
+	struct mock_dev *d2, *d3;
+	u64 root2, root3;
+
+	model = kviommu_vtd_model;
+	model.resolve = count_blocked;
+	m.g->v->model = &model;
+	d3 = vg_add_dev(m.g, SID3);
+	m.d = mock_add_dev(m.g->m, 0, NULL);
+	d2 = mock_add_dev(m.g->m, 0, m.d);
+	vg_plug(m.g, m.d, SID);
+	vg_plug(m.g, d2, SID2);
+	m.root = vg_page(m.g);
+	root2 = vg_page(m.g);
+	root3 = vg_page(m.g);
+	vg_translate(m.g, SID, 1, m.root);
+	vg_translate(m.g, SID2, 1, m.root);
+	vg_translate(m.g, SID3, 3, root3);
+	vg_start(m.g);
+	vg_map(m.g, root2, 4, IOVA, VG_DATA, 12, VG_RW);
+	nr_blocked = 0;
+	/* To a domain that has to be made, to one that is there, */
+	vg_translate(m.g, SID, 2, root2);
+	vg_translate(m.g, SID2, 2, root2);
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	KUNIT_EXPECT_EQ(test, 2, m.d->attaches);
+	KUNIT_EXPECT_EQ(test, 0, nr_blocked);
+	vg_translate(m.g, SID, 3, root3);
+	vg_translate(m.g, SID2, 3, root3);
+	KUNIT_EXPECT_TRUE(test, vg_desc(m.g, 1 << 4 | VTD_DESC_CC, 0));
+	KUNIT_EXPECT_PTR_EQ(test, d3->domain, m.d->domain);
+	KUNIT_EXPECT_EQ(test, 3, m.d->attaches);
+	KUNIT_EXPECT_EQ(test, 0, nr_blocked);
+	/* and to none. */
+	vg_set_context(m.g, SID, VTD_TT_PASSTHROUGH << 2 | 1,
+		       1 << 8 | VTD_AW_48);
+	vg_set_context(m.g, SID2, VTD_TT_PASSTHROUGH << 2 | 1,
+		       1 << 8 | VTD_AW_48);
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	KUNIT_EXPECT_EQ(test, KVIOMMU_BYPASS, state(m.d));
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.nr_domains);
+	KUNIT_EXPECT_EQ(test, 0, nr_blocked);
+	m.g->v->model = &kviommu_vtd_model;
+}
+
 static void vtd_group(struct kunit *test)
 {
 	struct machine m = { .g = vg_create(test, NULL) };
@@ -1543,6 +1603,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_budget),
 	KUNIT_CASE(vtd_no_worker),
 	KUNIT_CASE(vtd_group),
+	KUNIT_CASE(vtd_group_moves),
 	KUNIT_CASE(vtd_reserved),
 	KUNIT_CASE(vtd_host_fails),
 	KUNIT_CASE(vtd_memory),
