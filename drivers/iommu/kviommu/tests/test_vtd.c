@@ -584,6 +584,48 @@ static void vtd_marks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.nr_domains);
 }
 
+/* The guest changes what is just being marked, so many times. */
+static unsigned int nr_changes;
+static int (*update)(struct kviommu_reader *r, unsigned int slot, u64 gpa,
+		     u64 old, u64 new);
+
+static int update_changed(struct kviommu_reader *r, unsigned int slot, u64 gpa,
+			  u64 old, u64 new)
+{
+	if (!nr_changes)
+		return update(r, slot, gpa, old, new);
+	nr_changes--;
+	return -EAGAIN;
+}
+
+/* A device goes on meanwhile, be it a page's entry or one far above it. */
+static void vtd_marks_changed(struct kunit *test)
+{
+	static const struct vtd_guest_options o = { .scalable = true };
+	struct machine m = create(test, &o);
+	unsigned int shift;
+	u64 before, at;
+
+	map(&m, IOVA, VG_DATA);
+	vg_set_pasid(m.g, SID, VTD_PGTT_SS, 1, 0, m.root);
+	*vg_word(m.g, vg_pasid_entry(m.g, SID)) |= cpu_to_le64(VTD_PASID0_SSADE);
+	vg_start(m.g);
+	before = serial(m.d, IOVA);
+	KUNIT_EXPECT_NE(test, 0, before);
+	update = m.g->vt->f.reader.reader.update;
+	m.g->vt->f.reader.reader.update = update_changed;
+	for (shift = 12; shift <= 39; shift += 9) {
+		at = vg_entry(m.g, m.root, 4, IOVA, shift, 0);
+		*vg_word(m.g, at) &= ~cpu_to_le64(VTD_SS_A);
+		nr_changes = 3;
+		KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+		KUNIT_EXPECT_EQ(test, 0, nr_changes);
+		KUNIT_EXPECT_TRUE(test, le64_to_cpu(*vg_word(m.g, at)) & VTD_SS_A);
+		KUNIT_EXPECT_EQ(test, serial(m.d, IOVA), before);
+	}
+	m.g->vt->f.reader.reader.update = update;
+}
+
 /* What the first stage newly maps is told by write-buffer flushes alone. */
 static void vtd_write_buffer(struct kunit *test)
 {
@@ -1588,6 +1630,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_passthrough),
 	KUNIT_CASE(vtd_modes),
 	KUNIT_CASE(vtd_marks),
+	KUNIT_CASE(vtd_marks_changed),
 	KUNIT_CASE(vtd_write_buffer),
 	KUNIT_CASE(vtd_off_quiet),
 	KUNIT_CASE(vtd_off_busy),

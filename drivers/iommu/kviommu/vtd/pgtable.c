@@ -309,12 +309,11 @@ static bool emit(struct vtd_walk *w, struct sink *sink, u64 last, u64 gpa,
 	return true;
 }
 
+/* What is not known yet stays as it is until it is walked again. */
 static bool emit_fault(struct vtd_walk *w, struct sink *sink, u64 last, u8 fault)
 {
-	if (fault != CHANGED)
-		return emit(w, sink, last, 0, 0, fault);
-	advance(w, last);
-	return true;
+	return emit(w, sink, last, 0, 0,
+		    fault == CHANGED ? VTD_FAULT_NONE : fault);
 }
 
 /* 3.15: nothing is translated to the addresses of interrupts. */

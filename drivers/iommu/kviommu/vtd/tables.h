@@ -169,8 +169,8 @@ struct vtd_map {
  * @last: last address of the range
  * @budget: how many entries of tables may still be looked at; the caller's
  * @done: @last was reached
- * @changed: the guest changed an entry while it was marked as used; what it is
- *	     for was left out, and has to be walked again
+ * @changed: the guest changed an entry while it was marked as used. What that is
+ *	     for is in a run without @prot and @fault, and has to be walked again
  * @check: asked for each table of level 1 that is walked all over, if it is set
  *	   after vtd_walk_start() and the walk is not nested. Returns the table,
  *	   or a copy that is walked in its place; or NULL if it is known already
