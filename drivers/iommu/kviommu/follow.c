@@ -206,12 +206,9 @@ static struct kviommu_gdomain *domain_get(struct kviommu_follow *f, u32 did,
 			d->epoch = f->epoch;
 			kviommu_mark(f, d, 0, U64_MAX);
 		}
-		if (memcmp(d->key, key, f->ops->key_size)) {
-			memcpy(d->key, key, f->ops->key_size);
-			/* Known tables were known to need no marks. */
-			kviommu_seen_exit(&d->seen);
-			kviommu_mark(f, d, 0, U64_MAX);
-		}
+		if (memcmp(d->key, key, f->ops->key_size))
+			d->mixed = true;
+		f->check_keys |= d->mixed;
 		return d;
 	}
 	if (f->nr_domains >= f->v->max_domains)
@@ -244,8 +241,10 @@ static void domain_put(struct kviommu_follow *f, struct kviommu_gdomain *d)
 {
 	struct kviommu_gdomain *p = first_of_did(f, d->did);
 
-	if (--d->users)
+	if (--d->users) {
+		f->check_keys |= d->mixed;
 		return;
+	}
 	if (p != d) {
 		while (p->sibling != d)
 			p = p->sibling;
@@ -553,6 +552,7 @@ void kviommu_gendpoint_join(struct kviommu_follow *f,
 		kviommu_gendpoint_refuse(f, ge, PTR_ERR(d));
 		return;
 	}
+	memcpy(ge->key, key, f->ops->key_size);
 	drop_next(f, ge);
 	if (d == ge->domain) {
 		domain_put(f, d);
@@ -862,6 +862,47 @@ static int domain_sync(struct kviommu_follow *f, struct kviommu_gdomain *d)
 
 /* ---- all of it ---- */
 
+/* What does not tell domains apart holds for all that belong in one, or for none. */
+static void check_key(struct kviommu_follow *f, struct kviommu_gdomain *d)
+{
+	u64 key[KVIOMMU_KEY_WORDS];
+	struct kviommu_endpoint *ep;
+	struct kviommu_gendpoint *ge;
+	bool first = true;
+	unsigned long id;
+
+	d->mixed = false;
+	xa_for_each(&f->v->endpoints, id, ep) {
+		ge = kviommu_gendpoint(ep);
+		if (!ge || (ge->next ?: ge->domain) != d)
+			continue;
+		if (first) {
+			memcpy(key, ge->key, f->ops->key_size);
+		} else if (memcmp(key, ge->key, f->ops->key_size)) {
+			d->mixed = true;
+			f->ops->merge(key, ge->key);
+		}
+		first = false;
+	}
+	if (first || !memcmp(d->key, key, f->ops->key_size))
+		return;
+	memcpy(d->key, key, f->ops->key_size);
+	/* Known tables were known to need no marks. */
+	kviommu_seen_exit(&d->seen);
+	kviommu_mark(f, d, 0, U64_MAX);
+}
+
+/* Translation is on, and no endpoint is to be looked up any more. */
+static void check_keys(struct kviommu_follow *f)
+{
+	struct kviommu_gdomain *d;
+
+	f->check_keys = false;
+	list_for_each_entry(d, &f->domains, node)
+		if (d->mixed)
+			check_key(f, d);
+}
+
 static bool drain_endpoints(struct kviommu_follow *f)
 {
 	struct kviommu_endpoint *ep;
@@ -911,6 +952,8 @@ bool kviommu_drain(struct kviommu_follow *f)
 	lockdep_assert_held(&f->v->lock);
 	if (!drain_endpoints(f))
 		return false;
+	if (unlikely(f->check_keys) && f->on)
+		check_keys(f);
 	while (!list_empty(&f->dirty)) {
 		d = list_first_entry(&f->dirty, struct kviommu_gdomain, dirty);
 		if (f->credits <= 0 || domain_sync(f, d))

@@ -749,7 +749,9 @@ static inline bool kviommu_range_none(const struct kviommu_range *r)
  * @dirty: in kviommu_follow::dirty while a range is to be synced
  * @sibling: next one with the same domain id, or NULL
  * @key: what it is, together with @did; the model's. What does not tell domains
- *	 apart in it (kviommu_follow_ops::same) can change
+ *	 apart in it (kviommu_follow_ops::same) can change: it is what all endpoints
+ *	 that belong in it have, by kviommu_follow_ops::merge
+ * @mixed: these do not all have the same, or it is not known whether they have
  * @did: domain id
  * @epoch: kviommu_follow::epoch when all of it was marked last for that
  * @users: endpoints that are in it, or wait for it
@@ -791,6 +793,7 @@ struct kviommu_gdomain {
 	unsigned int tries;
 	bool changed;
 	bool failed;
+	bool mixed;
 	bool fault_seen;
 	u8 fault;
 	u64 fault_addr;
@@ -818,6 +821,7 @@ struct kviommu_gdomain {
  * @fault: fault that was told of its entries, 0 if there was none
  * @flags: the model's
  * @did: domain id that its entries are cached with
+ * @key: with what its entries say it is translated, for @next, or else @domain
  */
 struct kviommu_gendpoint {
 	struct kviommu_endpoint *ep;
@@ -830,6 +834,7 @@ struct kviommu_gendpoint {
 	u8 fault;
 	u8 flags;
 	u32 did;
+	u64 key[KVIOMMU_KEY_WORDS];
 };
 
 /**
@@ -853,6 +858,7 @@ struct kviommu_follow;
  * @key_size: bytes of a key, up to those of kviommu_gdomain::key
  * @tell_tables: errors of tables are told of when they are found
  * @same: do two keys make one domain
+ * @merge: one key for both of two that make one domain and differ; NULL if none do
  * @lookup: find in the guest's tables what an endpoint is to reach, and say it,
  *	    by one of kviommu_gendpoint_join(), _set() and _refuse()
  * @walk_start: begin to walk over a range of a domain
@@ -870,6 +876,7 @@ struct kviommu_follow_ops {
 	size_t key_size;
 	bool tell_tables;
 	bool (*same)(const void *a, const void *b);
+	void (*merge)(void *key, const void *other);
 	void (*lookup)(struct kviommu_follow *f, struct kviommu_gendpoint *ge);
 	void (*walk_start)(struct kviommu_follow *f, struct kviommu_gdomain *d,
 			   u64 first, u64 last);
@@ -924,6 +931,7 @@ struct kviommu_follow_counters {
  * @epoch: how often all tables were to be looked at again
  * @credits: what may still be done now
  * @check_dids: domain ids may have got more than one table
+ * @check_keys: keys of mixed domains may have changed
  * @count: counters
  *
  * Protected by the lock of the vIOMMU.
@@ -949,6 +957,7 @@ struct kviommu_follow {
 	u32 epoch;
 	s64 credits;
 	bool check_dids;
+	bool check_keys;
 	struct kviommu_follow_counters count;
 };
 

@@ -626,6 +626,49 @@ static void vtd_marks_changed(struct kunit *test)
 	m.g->vt->f.reader.reader.update = update;
 }
 
+/* Two devices have one table, and only one of them has it marked. */
+static void vtd_marks_shared(struct kunit *test)
+{
+	static const struct vtd_guest_options o = { .scalable = true };
+	struct machine m = create(test, &o);
+	u64 at[2], syncs;
+	unsigned int i;
+	__le64 *word;
+
+	map(&m, IOVA, VG_DATA);
+	vg_add_dev(m.g, SID2);
+	vg_set_pasid(m.g, SID, VTD_PGTT_SS, 1, 0, m.root);
+	vg_set_pasid(m.g, SID2, VTD_PGTT_SS, 1, 0, m.root);
+	vg_start(m.g);
+	word = vg_word(m.g, vg_entry(m.g, m.root, 4, IOVA, 12, 0));
+	at[0] = vg_pasid_entry(m.g, SID);
+	at[1] = vg_pasid_entry(m.g, SID2);
+	/* Whichever is looked up last */
+	for (i = 0; i < 2; i++) {
+		*vg_word(m.g, at[i]) |= cpu_to_le64(VTD_PASID0_SSADE);
+		KUNIT_EXPECT_TRUE(test, vg_desc(m.g, 0x10017, 0));
+		KUNIT_EXPECT_EQ(test, VG_DATA | VTD_SS_A | VTD_SS_D | 3,
+				le64_to_cpu(*word));
+		/* Nothing has changed, so nothing is walked. */
+		syncs = m.g->vt->f.count.syncs;
+		KUNIT_EXPECT_TRUE(test, vg_desc(m.g, 0x10017, 0));
+		KUNIT_EXPECT_EQ(test, syncs, m.g->vt->f.count.syncs);
+		*vg_word(m.g, at[i]) &= ~cpu_to_le64(VTD_PASID0_SSADE);
+		KUNIT_EXPECT_TRUE(test, vg_desc(m.g, 0x10017, 0));
+		*word = cpu_to_le64(VG_DATA | 3);
+		KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
+		KUNIT_EXPECT_EQ(test, VG_DATA | 3, le64_to_cpu(*word));
+	}
+	/* The one that had it marked goes elsewhere. */
+	*vg_word(m.g, at[0]) |= cpu_to_le64(VTD_PASID0_SSADE);
+	KUNIT_EXPECT_TRUE(test, vg_desc(m.g, 0x10017, 0));
+	*vg_word(m.g, at[0]) = 0;
+	KUNIT_EXPECT_TRUE(test, vg_desc(m.g, 0x10017, 0));
+	*word = cpu_to_le64(VG_DATA | 3);
+	KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 1));
+	KUNIT_EXPECT_EQ(test, VG_DATA | 3, le64_to_cpu(*word));
+}
+
 /* What the first stage newly maps is told by write-buffer flushes alone. */
 static void vtd_write_buffer(struct kunit *test)
 {
@@ -1631,6 +1674,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_modes),
 	KUNIT_CASE(vtd_marks),
 	KUNIT_CASE(vtd_marks_changed),
+	KUNIT_CASE(vtd_marks_shared),
 	KUNIT_CASE(vtd_write_buffer),
 	KUNIT_CASE(vtd_off_quiet),
 	KUNIT_CASE(vtd_off_busy),

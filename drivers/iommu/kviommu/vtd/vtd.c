@@ -241,6 +241,15 @@ static bool vtd_same(const void *key, const void *other)
 	       !((a->flags ^ b->flags) & ~KEY_MARKS);
 }
 
+/* What one endpoint reaches is marked, whoever else reaches it. */
+static void vtd_merge(void *key, const void *other)
+{
+	struct vtd_key *a = key;
+	const struct vtd_key *b = other;
+
+	a->flags |= b->flags;
+}
+
 /* What any guest has while it sets its tables up is nothing to tell of. */
 static bool is_error(u8 fault)
 {
@@ -351,6 +360,7 @@ static const struct kviommu_follow_ops vtd_follow_ops = {
 	.key_size = sizeof(struct vtd_key),
 	.tell_tables = true,
 	.same = vtd_same,
+	.merge = vtd_merge,
 	.lookup = vtd_lookup,
 	.walk_start = walk_start,
 	.walk_next = walk_next,
