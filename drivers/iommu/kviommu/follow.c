@@ -462,8 +462,11 @@ static void group_settle(struct kviommu_follow *f, struct kviommu_group *g)
 			f->ops->refused(f, ge);
 		old = ge->left;
 		ge->left = NULL;
-		if (old)
-			domain_put(f, old);
+		if (!old)
+			continue;
+		old->shrunk = true;
+		f->shrunk = true;
+		domain_put(f, old);
 	}
 }
 
@@ -813,6 +816,52 @@ static u64 most_entries(const struct kviommu_follow *f,
 	return (u64)f->v->max_mappings * FULL_TABLE * f->ops->levels(d);
 }
 
+/* Has it more than its part? */
+static bool is_over(const struct kviommu_follow *f, const struct kviommu_gdomain *d)
+{
+	u64 share = share_of(f, d);
+
+	return d->shadow.pieces > share || d->shadow.nr_regions > share;
+}
+
+/*
+ * All others together have so much that a domain can't have its part. It is with
+ * those that endpoints have left. Such a domain is to be built anew, within its
+ * part: nothing less would free the tables of the host that it went through.
+ */
+static void take_back(struct kviommu_follow *f, const struct kviommu_gdomain *d,
+		      u64 share)
+{
+	const struct kviommu_gmem *g = &f->v->gmem;
+	u64 rest = f->v->max_mappings - share;
+	struct kviommu_gdomain *o;
+
+	if (!f->shrunk || (g->pieces - d->shadow.pieces <= rest &&
+			   g->nr_regions - d->shadow.nr_regions <= rest))
+		return;
+	f->shrunk = d->shrunk;
+	list_for_each_entry(o, &f->domains, node) {
+		if (o == d || !o->shrunk)
+			continue;
+		o->shrunk = false;
+		if (!is_over(f, o))
+			continue;
+		o->rebuild = true;
+		kviommu_mark(f, o, 0, U64_MAX);
+	}
+}
+
+static void rebuild(struct kviommu_follow *f, struct kviommu_gdomain *d)
+{
+	d->rebuild = false;
+	if (d->failed || !is_over(f, d))
+		return;
+	d->users++;
+	domain_fail(f, d, "others need what it has of max_mappings beyond its part");
+	d->asked = true;
+	domain_put(f, d);
+}
+
 /* Do some of what is marked of a domain. -EINTR: the VMM is being killed. */
 static int domain_sync(struct kviommu_follow *f, struct kviommu_gdomain *d)
 {
@@ -844,6 +893,8 @@ static int domain_sync(struct kviommu_follow *f, struct kviommu_gdomain *d)
 
 	if (d->out_why && !d->out_told)
 		tell_out(f, d);
+	if (y.nr_refused)
+		take_back(f, d, share);
 	if (rc == -EINTR)
 		return rc;
 	if (d->looked > most_entries(f, d)) {
@@ -956,7 +1007,9 @@ bool kviommu_drain(struct kviommu_follow *f)
 		check_keys(f);
 	while (!list_empty(&f->dirty)) {
 		d = list_first_entry(&f->dirty, struct kviommu_gdomain, dirty);
-		if (f->credits <= 0 || domain_sync(f, d))
+		if (unlikely(d->rebuild))
+			rebuild(f, d);
+		else if (f->credits <= 0 || domain_sync(f, d))
 			return false;
 	}
 	if (unlikely(f->check_dids))

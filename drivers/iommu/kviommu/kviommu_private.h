@@ -763,6 +763,8 @@ static inline bool kviommu_range_none(const struct kviommu_range *r)
  * @tries: how often it was begun anew since the guest changed tables meanwhile
  * @changed: it did
  * @failed: its translations can't be known; its endpoints are blocked
+ * @shrunk: endpoints have left it, so it may have more than its part
+ * @rebuild: it is to be built anew for that
  * @fault: fault that was told of its tables, 0 if there was none
  * @fault_addr: address of that
  * @fault_seen: there was one in this range
@@ -794,6 +796,8 @@ struct kviommu_gdomain {
 	bool changed;
 	bool failed;
 	bool mixed;
+	bool shrunk;
+	bool rebuild;
 	bool fault_seen;
 	u8 fault;
 	u64 fault_addr;
@@ -932,6 +936,7 @@ struct kviommu_follow_counters {
  * @credits: what may still be done now
  * @check_dids: domain ids may have got more than one table
  * @check_keys: keys of mixed domains may have changed
+ * @shrunk: some domain may be
  * @count: counters
  *
  * Protected by the lock of the vIOMMU.
@@ -958,6 +963,7 @@ struct kviommu_follow {
 	s64 credits;
 	bool check_dids;
 	bool check_keys;
+	bool shrunk;
 	struct kviommu_follow_counters count;
 };
 

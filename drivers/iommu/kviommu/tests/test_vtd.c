@@ -1038,6 +1038,67 @@ static void vtd_quota_share(struct kunit *test)
 					   VG_DATA + 24 * 0x1000));
 }
 
+/* Does a page of a device come within some seconds? */
+static bool comes(struct machine *m, struct mock_dev *d, u64 iova, u64 gpa)
+{
+	unsigned int i;
+
+	for (i = 0; i < 200 && vg_nothing(m->g, d, iova); i++)
+		wait_retry(m);
+	return vg_reaches(m->g, d, iova, gpa);
+}
+
+/* A domain of both has all. The one that leaves takes its part with it. */
+static void vtd_quota_left(struct kunit *test)
+{
+	struct machine m = create(test, NULL);
+	struct mock_dev *d2 = vg_add_dev(m.g, SID2);
+	u64 root2 = vg_page(m.g), pages = 0;
+	unsigned int i, round;
+
+	set_quota(&m, 40);
+	vg_translate(m.g, SID, 1, m.root);
+	vg_translate(m.g, SID2, 1, m.root);
+	vg_start(m.g);
+	for (i = 0; i < 40; i++)
+		map(&m, IOVA + i * 0x2000, VG_DATA + i * 0x1000);
+	/* First mappings, then parts of 2 MiB that had some */
+	for (round = 0; round < 2; round++) {
+		KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+		KUNIT_EXPECT_EQ(test, round ? 0 : 40, m.g->v->nr_mappings);
+		vg_translate(m.g, SID2, 2, root2);
+		KUNIT_EXPECT_TRUE(test, vg_flush_device(m.g, SID2));
+		for (i = 0; i < 20; i++)
+			vg_map(m.g, root2, 4, IOVA + i * (u64)SZ_2M,
+			       VG_DATA + i * 0x1000, 12, VG_RW);
+		KUNIT_EXPECT_TRUE(test, vg_flush_domain(m.g, 2));
+		for (i = 0; i < 20; i++)
+			KUNIT_ASSERT_TRUE(test,
+					  comes(&m, d2, IOVA + i * (u64)SZ_2M,
+						VG_DATA + i * 0x1000));
+		for (i = 0; i < 40; i++)
+			pages += vg_reaches(m.g, m.d, IOVA + i * 0x2000,
+					    VG_DATA + i * 0x1000);
+		KUNIT_EXPECT_EQ(test, 20, pages);
+		if (round)
+			break;
+		/* Together again */
+		vg_translate(m.g, SID2, 1, m.root);
+		for (i = 0; i < 40; i++)
+			vg_unmap(m.g, m.root, 4, IOVA + i * 0x2000, 12);
+		KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+		for (i = 0; i < 60; i++) {
+			u64 at = IOVA + (u64)i * SZ_2M;
+
+			map(&m, at, VG_DATA);
+			KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, at, 0));
+			vg_unmap(m.g, m.root, 4, at, 12);
+			KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, at, 0));
+		}
+		KUNIT_EXPECT_EQ(test, 40, m.g->v->gmem.nr_regions);
+	}
+}
+
 /* What fails again and again is not tried each time. */
 static void vtd_backoff(struct kunit *test)
 {
@@ -1684,6 +1745,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_host_faults),
 	KUNIT_CASE(vtd_quota),
 	KUNIT_CASE(vtd_quota_share),
+	KUNIT_CASE(vtd_quota_left),
 	KUNIT_CASE(vtd_backoff),
 	KUNIT_CASE(vtd_endless),
 	KUNIT_CASE(vtd_sparse),
