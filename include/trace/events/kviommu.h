@@ -214,28 +214,26 @@ TRACE_EVENT(kviommu_vtd_command,
 
 /* An invalidation descriptor was fetched; @error is for IQERCD, or 0. */
 TRACE_EVENT(kviommu_vtd_inv,
-	TP_PROTO(struct device *dev, u64 word0, u64 word1, int error),
-	TP_ARGS(dev, word0, word1, error),
+	TP_PROTO(struct device *dev, const char *kind, u64 word0, u64 word1,
+		 int error),
+	TP_ARGS(dev, kind, word0, word1, error),
 	TP_STRUCT__entry(
 		__string(dev, dev_name(dev))
+		__string(kind, kind)
 		__field(u64, word0)
 		__field(u64, word1)
 		__field(int, error)
 	),
 	TP_fast_assign(
 		__assign_str(dev);
+		__assign_str(kind);
 		__entry->word0 = word0;
 		__entry->word1 = word1;
 		__entry->error = error;
 	),
 	TP_printk("%s %s 0x%llx 0x%llx error %d", __get_str(dev),
-		  __print_symbolic(__entry->word0 & 0xf,
-				   { 1, "context" }, { 2, "iotlb" },
-				   { 3, "devtlb" }, { 4, "iec" },
-				   { 5, "wait" }, { 6, "piotlb" },
-				   { 7, "pasid" }, { 8, "pdevtlb" },
-				   { 9, "pgresp" }),
-		  __entry->word0, __entry->word1, __entry->error)
+		  __get_str(kind), __entry->word0, __entry->word1,
+		  __entry->error)
 );
 
 /* An endpoint was looked up in the guest's tables. */

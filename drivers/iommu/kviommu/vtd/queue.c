@@ -223,6 +223,35 @@ static u8 function_mask(unsigned int fm)
 	return mask[fm];
 }
 
+static unsigned int type_of(u64 word)
+{
+	return FIELD_GET(VTD_DESC_TYPE_LO, word) |
+	       FIELD_GET(VTD_DESC_TYPE_HI, word) << 4;
+}
+
+/**
+ * vtd_desc_name() - what a kind of descriptor is called in traces and counters
+ * @type: enum vtd_desc_type, or any other number
+ */
+const char *vtd_desc_name(unsigned int type)
+{
+	static const char * const names[] = {
+		[VTD_DESC_CC]		= "context",
+		[VTD_DESC_IOTLB]	= "iotlb",
+		[VTD_DESC_DEVTLB]	= "devtlb",
+		[VTD_DESC_IEC]		= "iec",
+		[VTD_DESC_WAIT]		= "wait",
+		[VTD_DESC_PIOTLB]	= "piotlb",
+		[VTD_DESC_PC]		= "pasid",
+		[VTD_DESC_PDEVTLB]	= "pdevtlb",
+		[VTD_DESC_PGRESP]	= "pgresp",
+	};
+
+	if (!type || type >= ARRAY_SIZE(names))
+		return "unknown";
+	return names[array_index_nospec(type, ARRAY_SIZE(names))];
+}
+
 /**
  * vtd_decode() - check a descriptor and take it apart (6.5.2)
  * @words: the descriptor, two or four words
@@ -235,8 +264,7 @@ static u8 function_mask(unsigned int fm)
 enum vtd_iqei vtd_decode(const u64 *words, bool wide,
 			 const struct vtd_view *view, struct vtd_inv *inv)
 {
-	unsigned int type = FIELD_GET(VTD_DESC_TYPE_LO, words[0]) |
-			    FIELD_GET(VTD_DESC_TYPE_HI, words[0]) << 4;
+	unsigned int type = type_of(words[0]);
 	const struct desc_kind *k;
 	unsigned int i;
 
@@ -355,7 +383,9 @@ static enum vtd_iqei fetch(struct kviommu_vtd *vt)
 	for (i = 0; i < q->width / sizeof(*raw); i++)
 		words[i] = le64_to_cpu(raw[i]);
 	rc = vtd_decode(words, q->width == 32, &vt->view, &q->inv);
-	trace_kviommu_vtd_inv(kviommu_dev(vt->v), words[0], words[1], rc);
+	trace_kviommu_vtd_inv(kviommu_dev(vt->v),
+			      vtd_desc_name(type_of(words[0])), words[0],
+			      words[1], rc);
 	if (rc)
 		return rc;
 	q->fetched = true;

@@ -823,22 +823,11 @@ static void vtd_show_domains(struct kviommu *v, struct seq_file *s)
 
 static void vtd_show_counters(struct kviommu *v, struct seq_file *s)
 {
-	static const char * const desc[] = {
-		[VTD_DESC_CC]		= "context",
-		[VTD_DESC_IOTLB]	= "iotlb",
-		[VTD_DESC_DEVTLB]	= "devtlb",
-		[VTD_DESC_IEC]		= "iec",
-		[VTD_DESC_WAIT]		= "wait",
-		[VTD_DESC_PIOTLB]	= "piotlb",
-		[VTD_DESC_PC]		= "pasid",
-		[VTD_DESC_PDEVTLB]	= "pdevtlb",
-		[VTD_DESC_PGRESP]	= "pgresp",
-	};
 	const struct vtd_counters *c = &priv(v)->count;
 	unsigned int i;
 
-	for (i = VTD_DESC_CC; i < ARRAY_SIZE(desc); i++)
-		seq_printf(s, "desc_%s %llu\n", desc[i], c->desc[i]);
+	for (i = VTD_DESC_CC; i < ARRAY_SIZE(c->desc); i++)
+		seq_printf(s, "desc_%s %llu\n", vtd_desc_name(i), c->desc[i]);
 	seq_printf(s, "register_invalidations %llu\n", c->register_inv);
 	seq_printf(s, "commands %llu\n", c->commands);
 	seq_printf(s, "queue_errors %llu\n", c->queue_errors);

@@ -141,6 +141,7 @@ enum vtd_step {
 	VTD_STEP_AWAY,		/* guest memory that it needs is away just now */
 };
 
+const char *vtd_desc_name(unsigned int type);
 enum vtd_iqei vtd_decode(const u64 *words, bool wide,
 			 const struct vtd_view *view, struct vtd_inv *inv);
 void vtd_queue_enable(struct kviommu_vtd *vt, bool on);
