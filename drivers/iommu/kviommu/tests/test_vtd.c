@@ -626,6 +626,29 @@ static void vtd_marks_changed(struct kunit *test)
 	m.g->vt->f.reader.reader.update = update;
 }
 
+/* What can't be marked is not used, and nothing else is missed. */
+static void vtd_marks_readonly(struct kunit *test)
+{
+	static const struct vtd_guest_options o = { .scalable = true };
+	struct machine m = create(test, &o);
+	u64 at, addr;
+	u16 sid;
+
+	map(&m, IOVA, VG_DATA);
+	map(&m, IOVA + SZ_2M, VG_DATA + 0x1000);
+	vg_set_pasid(m.g, SID, VTD_PGTT_SS, 1, 0, m.root);
+	*vg_word(m.g, vg_pasid_entry(m.g, SID)) |= cpu_to_le64(VTD_PASID0_SSADE);
+	at = vg_entry(m.g, m.root, 4, IOVA, 12, 0);
+	mock_mem_readonly(m.g->m, at & PAGE_MASK, PAGE_SIZE, true);
+	vg_start(m.g);
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + SZ_2M,
+					   VG_DATA + 0x1000));
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_SS_AD, vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, addr, IOVA);
+	KUNIT_EXPECT_EQ(test, VG_DATA | 3, le64_to_cpu(*vg_word(m.g, at)));
+}
+
 /* Two devices have one table, and only one of them has it marked. */
 static void vtd_marks_shared(struct kunit *test)
 {
@@ -1233,6 +1256,47 @@ static void vtd_budget(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, m.g->vt->f.nr_domains);
 }
 
+/* Roots become others while a device's tables are walked. */
+static void vtd_roots_move(struct kunit *test)
+{
+	struct machine m = create_legacy(test);
+	unsigned int i, attaches, done = 0;
+	const u64 last = 199 * (u64)SZ_2M;
+	u64 root2 = vg_page(m.g);
+
+	for (i = 0; i < 200; i++) {
+		map(&m, IOVA + i * (u64)SZ_2M, VG_DATA);
+		vg_map(m.g, root2, 4, IOVA + i * (u64)SZ_2M, VG_DATA + 0x1000,
+		       12, VG_RW);
+	}
+	m.g->v->batch = 1;
+	m.g->v->worker.dead = false;
+	KUNIT_EXPECT_FALSE(test, vg_flush_domain(m.g, 1));
+	/* The unit is not told of it yet, */
+	m.g->root = vg_page(m.g);
+	vg_translate(m.g, SID, 1, root2);
+	vg_write(m.g, VTD_RTADDR, m.g->root, 8);
+	kviommu_work(m.g->v, 1, &done);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	KUNIT_EXPECT_TRUE(test, vg_nothing(m.g, m.d, IOVA + last));
+	/* and now it is: the device keeps what it has until all is new. */
+	attaches = m.d->attaches;
+	vg_write(m.g, VTD_GCMD, VTD_GCMD_TE | VTD_GCMD_QIE | VTD_GCMD_SRTP, 4);
+	for (i = 0; m.d->attaches == attaches && i < 1000; i++) {
+		KUNIT_EXPECT_FALSE(test, vg_read(m.g, VTD_GSTS, 4) &
+					 VTD_GCMD_SRTP);
+		KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+		kviommu_work(m.g->v, 1, &done);
+	}
+	KUNIT_EXPECT_EQ(test, attaches + 1, m.d->attaches);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA + 0x1000));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + last,
+					   VG_DATA + 0x1000));
+	vg_work(m.g);
+	KUNIT_EXPECT_TRUE(test, vg_read(m.g, VTD_GSTS, 4) & VTD_GCMD_SRTP);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.nr_domains);
+}
+
 /* ---- groups, hosts ---- */
 
 /* Nobody but the guest's own accesses does the work then. */
@@ -1735,6 +1799,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_modes),
 	KUNIT_CASE(vtd_marks),
 	KUNIT_CASE(vtd_marks_changed),
+	KUNIT_CASE(vtd_marks_readonly),
 	KUNIT_CASE(vtd_marks_shared),
 	KUNIT_CASE(vtd_write_buffer),
 	KUNIT_CASE(vtd_off_quiet),
@@ -1750,6 +1815,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_endless),
 	KUNIT_CASE(vtd_sparse),
 	KUNIT_CASE(vtd_budget),
+	KUNIT_CASE(vtd_roots_move),
 	KUNIT_CASE(vtd_no_worker),
 	KUNIT_CASE(vtd_group),
 	KUNIT_CASE(vtd_group_moves),
