@@ -81,7 +81,7 @@ static int check_member(struct device *dev, void *data)
 		return 0;
 	if (other) {
 		dev_warn(kviommu_dev(chk->v),
-			 "cannot assign %s: %s of the same IOMMU group belongs to vIOMMU %s; assign both to one\n",
+			 "KV07: cannot assign %s: %s of the same IOMMU group belongs to vIOMMU %s; assign both to one\n",
 			 dev_name(chk->kdev->dev), dev_name(dev),
 			 dev_name(kviommu_dev(other->ep->viommu)));
 		return -EBUSY;
@@ -90,7 +90,7 @@ static int check_member(struct device *dev, void *data)
 	if (!drv)
 		return 0;
 	dev_warn(kviommu_dev(chk->v),
-		 "cannot assign %s: %s of the same IOMMU group is used by driver %s; bind it to kviommu_vfio_pci or to no driver\n",
+		 "KV08: cannot assign %s: %s of the same IOMMU group is used by driver %s; bind it to kviommu_vfio_pci or to no driver\n",
 		 dev_name(chk->kdev->dev), dev_name(dev), drv->name);
 	return -EBUSY;
 }
@@ -129,7 +129,7 @@ static int check_geometry(struct kviommu *v, const char *name,
 		last = GENMASK_ULL(v->address_width - 1, 0);
 	if (geo->last < last) {
 		dev_warn(kviommu_dev(v),
-			 "cannot assign %s: its IOMMU translates %u bits, the vIOMMU has %u; set address_width to %u before the VMM starts\n",
+			 "KV09: cannot assign %s: its IOMMU translates %u bits, the vIOMMU has %u; set address_width to %u before the VMM starts\n",
 			 name, fls64(geo->last), fls64(last), fls64(geo->last));
 		return -ERANGE;
 	}
@@ -138,7 +138,7 @@ static int check_geometry(struct kviommu *v, const char *name,
 		v->model->for_each_shadow(v, check_mapped, &chk);
 	if (chk.found) {
 		dev_warn(kviommu_dev(v),
-			 "cannot assign %s: its IOMMU reserves 0x%llx-0x%llx, and the guest has something mapped there; assign it before the guest starts\n",
+			 "KV10: cannot assign %s: its IOMMU reserves 0x%llx-0x%llx, and the guest has something mapped there; assign it before the guest starts\n",
 			 name, chk.found->first, chk.found->last);
 		return -EADDRINUSE;
 	}
@@ -154,37 +154,37 @@ static int assign_locked(struct kviommu *v, const char *name,
 
 	if (!chk.kdev) {
 		dev_warn(kviommu_dev(v),
-			 "cannot assign %s: it is not bound to kviommu_vfio_pci; run: driverctl set-override %s kviommu_vfio_pci\n",
+			 "KV01: cannot assign %s: it is not bound to kviommu_vfio_pci; run: driverctl set-override %s kviommu_vfio_pci\n",
 			 name, name);
 		return -ENODEV;
 	}
 	if (chk.kdev->ep) {
 		dev_warn(kviommu_dev(v),
-			 "cannot assign %s: it belongs to vIOMMU %s\n", name,
+			 "KV02: cannot assign %s: it belongs to vIOMMU %s\n", name,
 			 dev_name(kviommu_dev(chk.kdev->ep->viommu)));
 		return -EBUSY;
 	}
 	if (chk.kdev->bound) {
 		dev_warn(kviommu_dev(v),
-			 "cannot assign %s: a VMM has it open; assign it before\n",
+			 "KV03: cannot assign %s: a VMM has it open; assign it before\n",
 			 name);
 		return -EBUSY;
 	}
 	if (v->model->max_id && ep->id > v->model->max_id) {
 		dev_warn(kviommu_dev(v),
-			 "cannot assign %s: endpoint 0x%x is beyond 0x%x\n",
+			 "KV05: cannot assign %s: endpoint 0x%x is beyond 0x%x\n",
 			 name, ep->id, v->model->max_id);
 		return -EINVAL;
 	}
 	if (v->model->late && !v->late_mappings) {
 		dev_warn(kviommu_dev(v),
-			 "cannot assign %s: %s; set late_mappings to accept that\n",
+			 "KV06: cannot assign %s: %s; set late_mappings to accept that\n",
 			 name, v->model->late);
 		return -EPERM;
 	}
 	if (xa_load(&v->endpoints, ep->id)) {
 		dev_warn(kviommu_dev(v),
-			 "cannot assign %s: endpoint 0x%x is taken\n", name,
+			 "KV04: cannot assign %s: endpoint 0x%x is taken\n", name,
 			 ep->id);
 		return -EBUSY;
 	}
@@ -194,7 +194,7 @@ static int assign_locked(struct kviommu *v, const char *name,
 	rc = kviommu_geometry_read(chk.kdev->dev, &ep->geo);
 	if (rc) {
 		dev_warn(kviommu_dev(v),
-			 "cannot assign %s: its IOMMU can't be used: %d\n",
+			 "KV11: cannot assign %s: its IOMMU can't be used: %d\n",
 			 name, rc);
 		return rc;
 	}
@@ -307,12 +307,12 @@ int kviommu_unassign(struct kviommu *v, const char *name)
 	ep = endpoint_of_host(v, name);
 	if (!ep) {
 		dev_warn(kviommu_dev(v),
-			 "cannot unassign %s: it is not assigned to this vIOMMU\n",
+			 "KV12: cannot unassign %s: it is not assigned to this vIOMMU\n",
 			 name);
 		rc = -ENODEV;
 	} else if (!release_dev(ep->kdev, false)) {
 		dev_warn(kviommu_dev(v),
-			 "cannot unassign %s: a VMM has it open\n", name);
+			 "KV13: cannot unassign %s: a VMM has it open\n", name);
 		rc = -EBUSY;
 	} else {
 		endpoint_remove(ep);
@@ -424,7 +424,7 @@ void kviommu_dev_unregister(struct kviommu_dev *kdev)
 
 	v = lock_viommu_of(kdev);
 	if (v) {
-		dev_info(kviommu_dev(v), "%s leaves its driver: unassigned\n",
+		dev_info(kviommu_dev(v), "KV24: %s leaves its driver: unassigned\n",
 			 dev_name(kdev->dev));
 		ep = kdev->ep;
 		release_dev(kdev, true);
@@ -515,7 +515,7 @@ static int attach_locked(struct kviommu_dev *kdev, u32 *pt_id)
 	}
 
 	if (v->open && kdev->ictx != v->ictx) {
-		kviommu_warn(v, "%s can't be attached: the vIOMMU is open through another iommufd; give both to one VMM\n",
+		kviommu_warn(v, "KV22: %s can't be attached: the vIOMMU is open through another iommufd; give both to one VMM\n",
 			     dev_name(kdev->dev));
 		return -EBUSY;
 	}
@@ -547,7 +547,7 @@ int kviommu_dev_attach(struct kviommu_dev *kdev, u32 *pt_id)
 	int rc;
 
 	if (!v) {
-		dev_warn_ratelimited(kdev->dev, "not assigned to a vIOMMU; write \"%s ENDPOINT\" to the assign file of one\n",
+		dev_warn_ratelimited(kdev->dev, "KV21: not assigned to a vIOMMU; write \"%s ENDPOINT\" to the assign file of one\n",
 				     dev_name(kdev->dev));
 		return -ENODEV;
 	}

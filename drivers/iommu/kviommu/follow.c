@@ -327,7 +327,7 @@ static void tell_reserved(struct kviommu_follow *f, struct kviommu_gdomain *d,
 
 	r->told = true;
 	f->count.reserved++;
-	kviommu_warn(f->v, "the guest's domain %u has addresses in 0x%llx-0x%llx, which the host reserves: not mapped\n",
+	kviommu_warn(f->v, "KV44: the guest's domain %u has addresses in 0x%llx-0x%llx, which the host reserves: not mapped\n",
 		     d->did, r->first, r->last);
 	tell_not_present(f, d, r->first);
 }
@@ -335,7 +335,7 @@ static void tell_reserved(struct kviommu_follow *f, struct kviommu_gdomain *d,
 static void tell_out(struct kviommu_follow *f, struct kviommu_gdomain *d)
 {
 	d->out_told = true;
-	kviommu_warn(f->v, "some of the guest's domain %u can't be mapped: %s\n",
+	kviommu_warn(f->v, "KV43: some of the guest's domain %u can't be mapped: %s\n",
 		     d->did,
 		     d->out_why == -EDQUOT ? "more than its part of max_mappings" :
 		     d->out_why == -ENOMEM ? "no memory" :
@@ -531,7 +531,7 @@ static void endpoint_move(struct kviommu_follow *f, struct kviommu_gendpoint *ge
 void kviommu_gendpoint_refuse(struct kviommu_follow *f,
 			      struct kviommu_gendpoint *ge, int rc)
 {
-	kviommu_warn(f->v, "endpoint 0x%x is blocked: no guest domain for it: %d\n",
+	kviommu_warn(f->v, "KV40: endpoint 0x%x is blocked: no guest domain for it: %d\n",
 		     ge->ep->id, rc);
 	kviommu_gendpoint_set(f, ge, KVIOMMU_BLOCKED);
 	f->ops->refused(f, ge);
@@ -640,7 +640,7 @@ static void domain_synced(struct kviommu_follow *f, struct kviommu_gdomain *d)
 static void domain_fail(struct kviommu_follow *f, struct kviommu_gdomain *d,
 			const char *why)
 {
-	kviommu_warn(f->v, "endpoints of the guest's domain %u are blocked: %s\n",
+	kviommu_warn(f->v, "KV42: endpoints of the guest's domain %u are blocked: %s\n",
 		     d->did, why);
 	f->count.failed++;
 	list_del_init(&d->dirty);
@@ -983,7 +983,7 @@ static void check_dids(struct kviommu_follow *f)
 			if (!f->ops->conflict(d, o))
 				continue;
 			f->count.did_conflicts++;
-			kviommu_warn(f->v, "the guest uses domain id %u for different tables, which are kept apart\n",
+			kviommu_warn(f->v, "KV45: the guest uses domain id %u for different tables, which are kept apart\n",
 				     d->did);
 			return;
 		}
@@ -1170,7 +1170,7 @@ void kviommu_follow_resolve(struct kviommu_follow *f,
 	if (!t->chosen)
 		return;
 	if (!group_agrees(f, ge)) {
-		kviommu_warn(f->v, "endpoint 0x%x is blocked: the host can't tell it from another one that the guest translates differently\n",
+		kviommu_warn(f->v, "KV41: endpoint 0x%x is blocked: the host can't tell it from another one that the guest translates differently\n",
 			     ep->id);
 		t->state = KVIOMMU_BLOCKED;
 	} else if (ge->domain && ge->domain->failed) {

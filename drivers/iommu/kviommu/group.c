@@ -257,7 +257,7 @@ static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 	if (g->state != KVIOMMU_BLOCKED)
 		g->tainted = g->state == KVIOMMU_TRANSLATED;
 	if (rc)
-		kviommu_warn(v, "%s is blocked: it can't be made %s: %d\n",
+		kviommu_warn(v, "KV30: %s is blocked: it can't be made %s: %d\n",
 			     dev_name(first_dev(g)), kviommu_state_name(t.state),
 			     rc);
 	return rc;

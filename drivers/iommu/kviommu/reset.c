@@ -322,7 +322,7 @@ static void deadline_fn(struct work_struct *work)
 	mutex_lock(&v->lock);
 	/* The hold may just have ended, and another one begun. */
 	if (v->reset.holding && !delayed_work_pending(&v->reset.deadline)) {
-		kviommu_warn(v, "devices were not quiet %llu ms after a reset: they are blocked until they are\n",
+		kviommu_warn(v, "KV31: devices were not quiet %llu ms after a reset: they are blocked until they are\n",
 			     div_u64(ktime_get_ns() - v->reset.since,
 				     NSEC_PER_MSEC));
 		kviommu_event(v, KVIOMMU_DEADLINE);

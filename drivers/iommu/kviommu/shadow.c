@@ -284,7 +284,7 @@ static void hostdom_unmap_late(struct kviommu_hostdom *h)
 	 * The host's tables are not what we made them: the device must not
 	 * go on. kviommu_flush_all() blocks the groups, before any unpin.
 	 */
-	pr_err_ratelimited("kviommu: host IOMMU unmapped 0x%zx of 0x%llx bytes at 0x%llx, blocking the domain\n",
+	pr_err_ratelimited("kviommu: KV50: host IOMMU unmapped 0x%zx of 0x%llx bytes at 0x%llx, blocking the domain\n",
 			   done, size, iova);
 	h->shadow->broken = true;
 	h->shadow->gmem->broken = true;

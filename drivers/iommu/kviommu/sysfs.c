@@ -59,7 +59,7 @@ static ssize_t assign_store(struct device *dev, struct device_attribute *attr,
 
 	if (sscanf(buf, "%31s %31s %c", host, guest, &end) != 2 ||
 	    !parse_host(host, name) || !parse_endpoint(guest, &id)) {
-		dev_warn(dev, "assign wants \"HOST-BDF ENDPOINT\", like \"0000:01:00.0 00:05.0\"\n");
+		dev_warn(dev, "KV14: assign wants \"HOST-BDF ENDPOINT\", like \"0000:01:00.0 00:05.0\"\n");
 		return -EINVAL;
 	}
 	rc = kviommu_assign(to_v(dev), name, id);
@@ -76,7 +76,7 @@ static ssize_t unassign_store(struct device *dev,
 
 	if (sscanf(buf, "%31s %c", host, &end) != 1 ||
 	    !parse_host(host, name)) {
-		dev_warn(dev, "unassign wants \"HOST-BDF\", like \"0000:01:00.0\"\n");
+		dev_warn(dev, "KV15: unassign wants \"HOST-BDF\", like \"0000:01:00.0\"\n");
 		return -EINVAL;
 	}
 	rc = kviommu_unassign(to_v(dev), name);
@@ -116,7 +116,7 @@ static int set_closed(struct kviommu *v, const char *name, unsigned int *field,
 	mutex_unlock(&v->lock);
 	if (rc)
 		dev_warn(kviommu_dev(v),
-			 "cannot set %s while a VMM has the vIOMMU open\n",
+			 "KV16: cannot set %s while a VMM has the vIOMMU open\n",
 			 name);
 	return rc;
 }
@@ -126,7 +126,7 @@ static int parse_range(struct device *dev, const char *name, const char *buf,
 {
 	if (!kstrtouint(buf, 0, val) && *val >= min && *val <= max)
 		return 0;
-	dev_warn(dev, "cannot set %s: it wants a number from %u to %u\n", name,
+	dev_warn(dev, "KV17: cannot set %s: it wants a number from %u to %u\n", name,
 		 min, max);
 	return -EINVAL;
 }
@@ -283,7 +283,7 @@ static ssize_t pin_store(struct device *dev, struct device_attribute *attr,
 	int rc;
 
 	if (!demand && !sysfs_streq(buf, "cache")) {
-		dev_warn(dev, "cannot set pin: it wants \"cache\" or \"demand\"\n");
+		dev_warn(dev, "KV17: cannot set pin: it wants \"cache\" or \"demand\"\n");
 		return -EINVAL;
 	}
 	rc = set_closed(to_v(dev), "pin", &to_v(dev)->pin_demand, demand);
@@ -323,13 +323,13 @@ static ssize_t address_width_store(struct device *dev,
 	}
 	mutex_lock(&v->lock);
 	if (v->open) {
-		dev_warn(dev, "cannot set address_width while a VMM has the vIOMMU open\n");
+		dev_warn(dev, "KV16: cannot set address_width while a VMM has the vIOMMU open\n");
 		rc = -EBUSY;
 	}
 	xa_for_each(&v->endpoints, id, ep) {
 		if (rc || !width || width <= fls64(ep->geo.last))
 			continue;
-		dev_warn(dev, "cannot set address_width to %u: the IOMMU of %s translates %u bits\n",
+		dev_warn(dev, "KV18: cannot set address_width to %u: the IOMMU of %s translates %u bits\n",
 			 width, dev_name(ep->kdev->dev), fls64(ep->geo.last));
 		rc = -ERANGE;
 	}

@@ -254,7 +254,7 @@ static int kviommu_vfio_open(struct vfio_device *vdev)
 {
 	/* A legacy container can't tell when guest memory is detached. */
 	if (!vdev->iommufd_access) {
-		dev_warn_ratelimited(vdev->dev, "open it through iommufd (QEMU: iommufd=...), not through a legacy container\n");
+		dev_warn_ratelimited(vdev->dev, "KV20: open it through iommufd (QEMU: iommufd=...), not through a legacy container\n");
 		return -EOPNOTSUPP;
 	}
 	return kviommu_open(vdev_to_kviommu(vdev));

@@ -261,7 +261,7 @@ static u8 do_probe(struct kviommu_virtio *vi,
 	if (!ep)
 		return VIRTIO_IOMMU_S_NOENT;
 	if (ep->geo.nr_resv * sizeof(*p) > KVIOMMU_PROBE_SIZE) {
-		kviommu_warn(vi->v, "%s has %u reserved regions, more than can be told\n",
+		kviommu_warn(vi->v, "KV32: %s has %u reserved regions, more than can be told\n",
 			     dev_name(ep->kdev->dev), ep->geo.nr_resv);
 		return VIRTIO_IOMMU_S_DEVERR;
 	}

@@ -56,7 +56,7 @@ void kviommu_virtio_needs_reset(struct kviommu_virtio *vi, const char *why)
 {
 	if (vi->status & VIRTIO_CONFIG_S_NEEDS_RESET)
 		return;
-	kviommu_warn(vi->v, "the guest's virtio-iommu driver broke the protocol, it has to reset the device: %s\n",
+	kviommu_warn(vi->v, "KV33: the guest's virtio-iommu driver broke the protocol, it has to reset the device: %s\n",
 		     why);
 	trace_kviommu_virtio_status(kviommu_dev(vi->v), vi->status,
 				    vi->status | VIRTIO_CONFIG_S_NEEDS_RESET);

@@ -85,7 +85,7 @@ static int kvd_open_device(struct vfio_device *vdev)
 	/* With a container the device would see all of the VMM's mappings. */
 	if (!vdev->iommufd_device) {
 		pci_warn(core->pdev,
-			 "open it through iommufd (QEMU: iommufd=...), not through a legacy container\n");
+			 "KV20: open it through iommufd (QEMU: iommufd=...), not through a legacy container\n");
 		return -EOPNOTSUPP;
 	}
 	rc = vfio_pci_core_enable(core);
@@ -116,7 +116,7 @@ static void kvd_unbind_iommufd(struct vfio_device *vdev)
 	 */
 	if (core->needs_reset && vfio_device_set_open_count(vdev->dev_set) == 1)
 		dev_warn_ratelimited(&core->pdev->dev,
-				     "could not be reset after its VMM closed it: DMA that it was about to do may go on with the next one\n");
+				     "KV25: could not be reset after its VMM closed it: DMA that it was about to do may go on with the next one\n");
 	kviommu_dev_unbind(to_kvd(vdev)->kdev);
 	vfio_iommufd_physical_unbind(vdev);
 }
@@ -235,7 +235,7 @@ static int kvd_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (IS_ERR(kvd->kdev)) {
 		rc = PTR_ERR(kvd->kdev);
 		if (rc == -ENODEV)
-			pci_err(pdev, "not behind an IOMMU: enable it in firmware and kernel (intel_iommu=on)\n");
+			pci_err(pdev, "KV23: not behind an IOMMU: enable it in firmware and kernel (intel_iommu=on)\n");
 		goto err_put;
 	}
 	rc = vfio_pci_core_register_device(&kvd->core);
