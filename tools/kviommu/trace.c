@@ -58,6 +58,24 @@ static const struct name reasons[] = {
 	{ 0x86, "no read permission" }, { 0x87, "address of interrupts" }, { }
 };
 
+/* Commands (IHI 0070, 4.1.4) */
+static const struct name smmu_commands[] = {
+	{ 0x01, "PREFETCH_CONFIG" }, { 0x02, "PREFETCH_ADDR" }, { 0x03, "CFGI_STE" },
+	{ 0x04, "CFGI_STE_RANGE" }, { 0x05, "CFGI_CD" }, { 0x06, "CFGI_CD_ALL" },
+	{ 0x10, "TLBI_NH_ALL" }, { 0x11, "TLBI_NH_ASID" }, { 0x12, "TLBI_NH_VA" },
+	{ 0x13, "TLBI_NH_VAA" }, { 0x28, "TLBI_S12_VMALL" }, { 0x2a, "TLBI_S2_IPA" },
+	{ 0x30, "TLBI_NSNH_ALL" }, { 0x40, "ATC_INV" }, { 0x41, "PRI_RESP" },
+	{ 0x44, "RESUME" }, { 0x45, "STALL_TERM" }, { 0x46, "SYNC" }, { }
+};
+
+/* Events (IHI 0070, 7.3) */
+static const struct name smmu_events[] = {
+	{ 0x02, "C_BAD_STREAMID" }, { 0x03, "F_STE_FETCH" }, { 0x04, "C_BAD_STE" },
+	{ 0x06, "F_STREAM_DISABLED" }, { 0x08, "C_BAD_SUBSTREAMID" }, { 0x09, "F_CD_FETCH" },
+	{ 0x0a, "C_BAD_CD" }, { 0x0b, "F_WALK_EABT" }, { 0x10, "F_TRANSLATION" },
+	{ 0x11, "F_ADDR_SIZE" }, { 0x12, "F_ACCESS" }, { 0x13, "F_PERMISSION" }, { }
+};
+
 static void print_bits(const char *label, unsigned int value, const struct name *names)
 {
 	printf(" (%s", label);
@@ -138,6 +156,10 @@ static void print_line(char *line)
 	if ((!strcmp(event, "vtd_fault") && number(t.text, "reason ", &value)) ||
 	    (!strcmp(event, "vtd_lookup") && number(t.text, "fault ", &value)))
 		print_value(value, reasons);
+	if (!strcmp(event, "smmuv3_command") && sscanf(t.text, "%*s 0x%llx", &value) == 1)
+		print_value(value & 0xff, smmu_commands);
+	if (!strncmp(event, "smmuv3_", 7) && number(t.text, " event ", &value))
+		print_value(value, smmu_events);
 	putchar('\n');
 	fflush(stdout);
 }
