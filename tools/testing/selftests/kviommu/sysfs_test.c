@@ -482,6 +482,60 @@ TEST_F(sysfs, group_partly_elsewhere)
 	}
 }
 
+/* Devices that people assign: any that vfio-pci takes will do */
+TEST_F(sysfs, other_devices)
+{
+	static const struct {
+		const char *name;
+		u16 vendor, device;
+	} table[] = {
+		{ "e1000e", 0x8086, 0x10d3 },
+		{ "igb", 0x8086, 0x10c9 },
+		{ "nvme", 0x1b36, 0x0010 },
+	};
+	struct vmm *vmm = &self->vmm;
+	unsigned int i, found = 0;
+
+	ASSERT_UP(vmm, VMM_VIOMMU_ATTACH);
+	for (i = 0; i < ARRAY_SIZE(table); i++) {
+		char bdf[1][BDF_LEN], state[32], path[512];
+		struct vfio_dev dev = { .fd = -1 };
+		u32 hwpt;
+		int rc;
+
+		if (pci_find(table[i].vendor, table[i].device, bdf, 1) < 1)
+			continue;
+		found++;
+		ASSERT_EQ(0, pci_set_driver(bdf[0], KVIOMMU_DRIVER))
+			TH_LOG("%s %s", table[i].name, bdf[0]);
+		/* While the VMM runs, as for a device that is plugged in */
+		ASSERT_EQ(0, mdev_assign(&self->host.mdev, bdf[0], "00:09.0"));
+		pci_path(bdf[0], ".", path, sizeof(path));
+		ASSERT_EQ(0, vfio_open(&dev, path));
+		ASSERT_EQ(0, vfio_bind(&dev, vmm->iommufd));
+		mdev_endpoint_state(&self->host.mdev, 0x48, state, sizeof(state));
+		EXPECT_STREQ("blocked", state);
+		ASSERT_EQ(0, iommufd_hwpt_alloc(vmm->iommufd, dev.dev_id,
+						vmm->ioas, &hwpt));
+		ASSERT_EQ(0, vfio_attach(&dev, hwpt));
+		ASSERT_EQ(0, vfio_query_regions(&dev));
+		ASSERT_EQ(0, vfio_bus_master(&dev, true));
+		mdev_endpoint_state(&self->host.mdev, 0x48, state, sizeof(state));
+		EXPECT_STREQ("bypass", state);
+		/* Not each of them can be */
+		rc = vfio_reset(&dev);
+		EXPECT_EQ(true, !rc || rc == -EINVAL)
+			TH_LOG("%s: reset: %d", table[i].name, rc);
+		vfio_close(&dev);
+		mdev_endpoint_state(&self->host.mdev, 0x48, state, sizeof(state));
+		EXPECT_STREQ("unbound", state);
+		ASSERT_EQ(0, mdev_unassign(&self->host.mdev, bdf[0]));
+		pci_set_driver(bdf[0], NULL);
+	}
+	if (!found)
+		SKIP(return, "none of the devices is there");
+}
+
 TEST_F(sysfs, create_misuse)
 {
 	char path[512];
