@@ -6,6 +6,7 @@
 #include "kviommu_harness.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -271,6 +272,101 @@ TEST_F(vtd, passed_through)
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 	EXPECT_EQ(0, mdev_counter(&self->host.mdev, "mappings"));
+}
+
+/* A second stage of 3 levels, 39 bits: what is below the root's first entry */
+TEST_F(vtd, three_levels)
+{
+	struct vtd *v = &self->v;
+	u64 *root = variant->mode == VTD_NESTED ? &self->second : &self->table;
+	u64 table = *vtd_ptr(v, *root) & ~0xfffULL;
+
+	if (variant->mode == VTD_FIRST)
+		SKIP(return, "a first stage has 4 levels or more");
+	if (variant->mode == VTD_LEGACY)
+		vtd_set_context(v, SID(0), table | 1, DID << 8 | 1);
+	else
+		vtd_ptr(v, vtd_pasid(v, SID(0)))[0] =
+			(vtd_ptr(v, vtd_pasid(v, SID(0)))[0] & 7 << 6) |
+			table | 1 << 2 | 1;
+	ASSERT_EQ(0, vtd_flush_device(v, SID(0)));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	EXPECT_READS(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA + PAGE, DATA_GPA + PAGE);
+	/* More than 39 bits are not for it */
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA + (1ULL << 39), DATA_GPA);
+	map(v, variant->mode, self->table, DATA_IOVA + PAGE, DATA2_GPA);
+	ASSERT_EQ(0, vtd_flush_pages(v, variant->mode, DID, DATA_IOVA + PAGE, 0));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA + PAGE, DATA2_GPA);
+}
+
+/* ---- without descriptors ---- */
+
+/* Register-based invalidation (6.5.1): what was done of it, or 0 */
+static unsigned int by_iotlb(struct vtd *v, unsigned int gran, u64 iva)
+{
+	vtd_write(v, VTD_IVA, iva, 8);
+	vtd_write(v, VTD_IOTLB, 1ULL << 63 | (u64)gran << 60 | (u64)DID << 32, 8);
+	while (vtd_read(v, VTD_IOTLB, 8) >> 63)
+		sched_yield();
+	return vtd_read(v, VTD_IOTLB, 8) >> 57 & 3;
+}
+
+static unsigned int by_ccmd(struct vtd *v, unsigned int gran)
+{
+	vtd_write(v, VTD_CCMD, 1ULL << 63 | (u64)gran << 61 | SID(0) << 16 | DID, 8);
+	while (vtd_read(v, VTD_CCMD, 8) >> 63)
+		sched_yield();
+	return vtd_read(v, VTD_CCMD, 8) >> 59 & 3;
+}
+
+TEST_F(vtd, by_registers)
+{
+	bool legacy = variant->mode == VTD_LEGACY;
+	struct vtd *v = &self->v;
+
+	map(v, variant->mode, self->table, DATA_IOVA + PAGE, DATA2_GPA);
+	/* Not beside the queue, and not in scalable mode */
+	EXPECT_EQ(0, by_iotlb(v, VTD_GLOBAL, 0));
+	EXPECT_EQ(0, by_ccmd(v, VTD_GLOBAL));
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA + PAGE, DATA2_GPA);
+	ASSERT_EQ(0, vtd_command(v, 0, VTD_QIE));
+	if (!legacy) {
+		EXPECT_EQ(0, by_iotlb(v, VTD_GLOBAL, 0));
+		EXPECT_EQ(0, by_ccmd(v, VTD_GLOBAL));
+		EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA + PAGE, DATA2_GPA);
+		return;
+	}
+	EXPECT_EQ(VTD_PAGE, by_iotlb(v, VTD_PAGE, DATA_IOVA + PAGE));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA + PAGE, DATA2_GPA);
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	vtd_unmap(v, self->table, DATA_IOVA + PAGE, 12);
+	EXPECT_EQ(VTD_DOMAIN, by_iotlb(v, VTD_DOMAIN, 0));
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA + PAGE, DATA2_GPA);
+	vtd_leave(v, VTD_LEGACY, SID(0));
+	EXPECT_EQ(VTD_DEVICE, by_ccmd(v, VTD_DEVICE));
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	vtd_enter(v, VTD_LEGACY, SID(0), DID, self->table, 0);
+	EXPECT_EQ(VTD_GLOBAL, by_ccmd(v, VTD_GLOBAL));
+	EXPECT_EQ(VTD_GLOBAL, by_iotlb(v, VTD_GLOBAL, 0));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+}
+
+/* What a first stage newly maps is told by a flush of write buffers (11.4.4.1) */
+TEST_F(vtd, write_buffer)
+{
+	bool first = vtd_is_first(variant->mode);
+	struct vtd *v = &self->v;
+	u32 gsts = vtd_read(v, VTD_GSTS, 4);
+
+	EXPECT_EQ(first, !!(vtd_read(v, VTD_CAP, 8) & VTD_CAP_RWBF));
+	map(v, variant->mode, self->table, DATA_IOVA + PAGE, DATA2_GPA);
+	vtd_write(v, VTD_GCMD, (gsts & ~VTD_SRTP) | VTD_WBF, 4);
+	while (vtd_read(v, VTD_GSTS, 4) & VTD_WBF)
+		sched_yield();
+	EXPECT_EQ(gsts, vtd_read(v, VTD_GSTS, 4));
+	EXPECT_WRITES(first, &self->vmm, 0, DATA_IOVA + PAGE, DATA2_GPA);
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 }
 
 /* ---- descriptors ---- */

@@ -26,9 +26,12 @@
 #define VTD_ICS		0x9c
 #define VTD_IECTL	0xa0
 #define VTD_IQERCD	0xb0
+#define VTD_IVA		0xf0	/* where ECAP.IRO says */
+#define VTD_IOTLB	0xf8
 
 #define VTD_TE		(1u << 31)
 #define VTD_SRTP	(1u << 30)
+#define VTD_WBF		(1u << 27)
 #define VTD_QIE		(1u << 26)
 #define VTD_IRE		(1u << 25)
 #define VTD_SIRTP	(1u << 24)
@@ -37,6 +40,7 @@
 #define VTD_FSTS_IQE	(1u << 4)
 #define VTD_EVENT_MASK	(1u << 31)
 
+#define VTD_CAP_RWBF	(1ULL << 4)
 #define VTD_CAP_CM	(1ULL << 7)
 #define VTD_ECAP_QI	(1ULL << 1)
 #define VTD_ECAP_SMTS	(1ULL << 43)
