@@ -159,6 +159,7 @@ void kviommu_window_put(struct kviommu_gmem *g, struct kviommu_window *w);
  * @absent: not mapped in the host: guest memory behind it went away
  * @joined: belongs to the same guest mapping as the extent before it, and
  *	    continues it
+ * @leaf: the guest's pages that it is made of have up to 2^leaf bytes
  */
 struct kviommu_extent {
 	struct rb_node node;
@@ -169,6 +170,7 @@ struct kviommu_extent {
 	u8 order;
 	bool absent;
 	bool joined;
+	u8 leaf;
 };
 
 /**
@@ -242,7 +244,9 @@ int kviommu_shadow_map(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 		       u8 prot);
 int kviommu_shadow_unmap(struct kviommu_shadow *s, u64 iova, u64 last);
 int kviommu_shadow_set(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
-		       u8 prot, u8 order);
+		       u8 prot, u8 order, u8 leaf);
+void kviommu_shadow_leaves(const struct kviommu_shadow *s, u64 *first,
+			   u64 *last);
 int kviommu_shadow_clear(struct kviommu_shadow *s, struct kviommu_extent *e,
 			 u64 first, u64 last);
 
@@ -411,7 +415,10 @@ void kviommu_seen_add(struct kviommu_seen *s,
  * @last: last
  * @gpa: what @iova is translated to
  * @prot: KVIOMMU_READ, KVIOMMU_WRITE
- * @order: log2 of the size of the guest's pages that it consists of
+ * @order: log2 of the size of the guest's pages that it consists of, the smaller
+ *	   one of two stages
+ * @leaf: log2 of what the guest can invalidate by one address of it, for models
+ *	  whose guests need not say how much that is; else 0
  * @fault: for a model's walk: what is wrong with a table here, 0 if nothing is
  */
 struct kviommu_run {
@@ -420,6 +427,7 @@ struct kviommu_run {
 	u64 gpa;
 	u8 prot;
 	u8 order;
+	u8 leaf;
 	u8 fault;
 };
 

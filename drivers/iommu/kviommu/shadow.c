@@ -501,7 +501,8 @@ err_clear:
 }
 
 static struct kviommu_extent *extent_add(struct kviommu_shadow *s, u64 iova,
-					 u64 last, u64 gpa, u8 prot, u8 order)
+					 u64 last, u64 gpa, u8 prot, u8 order,
+					 u8 leaf)
 {
 	struct kviommu_extent *e;
 	int rc;
@@ -516,6 +517,7 @@ static struct kviommu_extent *extent_add(struct kviommu_shadow *s, u64 iova,
 	e->order = min_t(u8, order, KVIOMMU_CHUNK_SHIFT);
 	e->absent = false;
 	e->joined = false;
+	e->leaf = leaf;
 
 	rc = extent_insert(s, e);
 	if (rc) {
@@ -544,7 +546,7 @@ int kviommu_shadow_map(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 	struct kviommu_extent *e;
 	int rc;
 
-	e = extent_add(s, iova, last, gpa, prot, KVIOMMU_CHUNK_SHIFT);
+	e = extent_add(s, iova, last, gpa, prot, KVIOMMU_CHUNK_SHIFT, 0);
 	if (IS_ERR(e))
 		return PTR_ERR(e);
 	rc = extent_fill(s, e);
@@ -661,6 +663,7 @@ static struct kviommu_extent *extent_join(struct kviommu_shadow *s,
 		kviommu_gmem_join(s->gmem, e->gpa);
 	count_pieces(s, -(s64)extent_pieces(prev));
 	prev->last = e->last;
+	prev->leaf = max(prev->leaf, e->leaf);
 	count_pieces(s, extent_pieces(prev));
 	extent_remove(s, e);
 	return prev;
@@ -745,6 +748,7 @@ static void absent_join(struct kviommu_shadow *s, struct kviommu_extent *e,
 {
 	count_pieces(s, -(s64)extent_pieces(e));
 	e->last = next->last;
+	e->leaf = max(e->leaf, next->leaf);
 	count_pieces(s, extent_pieces(e));
 	extent_remove(s, next);
 }
@@ -816,6 +820,7 @@ static int extent_fill_parts(struct kviommu_shadow *s, struct kviommu_extent *e,
  * @prot: KVIOMMU_READ, KVIOMMU_WRITE
  * @order: parts of 2^@order bytes, aligned in both address spaces, can later be
  *	   cleared without a moment in which their neighbours are not mapped
+ * @leaf: see kviommu_shadow_leaves()
  *
  * For models whose guest says it with a table: what is no guest memory, or not
  * writable, is absent, and tried again when memory comes back.
@@ -824,14 +829,14 @@ static int extent_fill_parts(struct kviommu_shadow *s, struct kviommu_extent *e,
  * the host IOMMU said. On an error part of the range may be set.
  */
 int kviommu_shadow_set(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
-		       u8 prot, u8 order)
+		       u8 prot, u8 order, u8 leaf)
 {
 	unsigned int budget = UINT_MAX;
 	struct kviommu_extent *e;
 	bool some;
 	int rc;
 
-	e = extent_add(s, iova, last, gpa, prot, order);
+	e = extent_add(s, iova, last, gpa, prot, order, leaf);
 	if (IS_ERR(e))
 		return PTR_ERR(e);
 	rc = extent_fill(s, e);
@@ -844,6 +849,28 @@ int kviommu_shadow_set(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 	return rc;
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_set);
+
+/**
+ * kviommu_shadow_leaves() - the guest's pages that a range has a part of
+ * @s: shadow
+ * @first: first address; becomes that of the page that it is in
+ * @last: last address; becomes that of the page that it is in
+ *
+ * As large as they were when they were mapped.
+ */
+void kviommu_shadow_leaves(const struct kviommu_shadow *s, u64 *first,
+			   u64 *last)
+{
+	const struct kviommu_extent *e = kviommu_shadow_first(s, *first);
+
+	if (e && e->iova <= *first)
+		*first &= ~(BIT_ULL(e->leaf) - 1);
+	if (!e || e->last < *last)
+		e = kviommu_shadow_first(s, *last);
+	if (e && e->iova <= *last)
+		*last |= BIT_ULL(e->leaf) - 1;
+}
+EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_leaves);
 
 /*
  * Cut an extent in two at an address. The host can't split an entry: one that

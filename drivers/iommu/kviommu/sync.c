@@ -117,7 +117,7 @@ static int map(struct kviommu_sync *y, u64 last, u64 gpa,
 	if (s->pieces + pieces <= y->max_pieces) {
 		y->budget -= pieces;
 		rc = kviommu_shadow_set(s, y->next, last, gpa, run->prot,
-					run->order);
+					run->order, run->leaf);
 	} else {
 		/* What is small has cost a walk already. */
 		y->budget -= pieces / 8;
@@ -205,6 +205,7 @@ static int part(struct kviommu_sync *y, const struct kviommu_run *run, u64 last)
 		} else if (e->gpa + (y->next - e->iova) == gpa &&
 			   e->prot == run->prot) {
 			y->kept++;
+			e->leaf = max(e->leaf, run->leaf);
 			y->next = min(last, e->last) + 1;
 			if (e->last < y->next)
 				y->e = kviommu_extent_next(e);
@@ -265,7 +266,8 @@ int kviommu_sync_run(struct kviommu_sync *y, const struct kviommu_run *run)
 
 	/* As it was: no extent begins before it, so there is none in a gap. */
 	if (likely(e && e->iova == run->iova && e->last == run->last &&
-		   e->gpa == run->gpa && e->prot == run->prot)) {
+		   e->gpa == run->gpa && e->prot == run->prot &&
+		   e->leaf >= run->leaf)) {
 		y->kept++;
 		y->next = run->last + 1;
 		y->e = kviommu_extent_next(e);

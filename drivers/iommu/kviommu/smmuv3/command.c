@@ -166,7 +166,6 @@ static bool mark_range(struct kviommu_smmu *sm, struct kviommu_gdomain *d,
 	u64 mask = BIT_ULL(smmu_leaf_shift(key)) - 1;
 	u64 first = cmd->first & ~mask, last = cmd->last | mask;
 	const struct smmu_half *h = &key->half[first >> 55 & 1];
-	struct kviommu_extent *e;
 
 	if (key->flags & SMMU_KEY_S1 && h->tbi) {
 		first = (u64)((s64)(first << 8) >> 8);
@@ -174,12 +173,7 @@ static bool mark_range(struct kviommu_smmu *sm, struct kviommu_gdomain *d,
 		if (last < first)
 			last = U64_MAX;
 	}
-	e = kviommu_shadow_first(&d->shadow, first);
-	if (e && e->iova <= first)
-		first &= ~(BIT_ULL(e->order) - 1);
-	e = kviommu_shadow_first(&d->shadow, last);
-	if (e && e->iova <= last)
-		last |= BIT_ULL(e->order) - 1;
+	kviommu_shadow_leaves(&d->shadow, &first, &last);
 	return kviommu_mark(&sm->f, d, first, last);
 }
 

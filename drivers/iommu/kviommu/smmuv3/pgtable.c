@@ -264,7 +264,7 @@ static bool emit(struct smmu_walk *w, struct sink *sink, u64 last, u64 gpa,
 
 	if (run && run->last + 1 == w->next && run->prot == prot &&
 	    run->fault == event &&
-	    (event || (run->order == w->shift &&
+	    (event || (run->order == w->shift && run->leaf == w->leaf &&
 		       run->gpa + (w->next - run->iova) == gpa))) {
 		run->last = last;
 	} else {
@@ -274,6 +274,7 @@ static bool emit(struct smmu_walk *w, struct sink *sink, u64 last, u64 gpa,
 			.iova = w->next, .last = last, .gpa = gpa,
 			.prot = prot, .fault = event,
 			.order = event ? 0 : w->shift,
+			.leaf = event ? 0 : w->leaf,
 		};
 	}
 	advance(w, last);
@@ -294,13 +295,12 @@ static bool emit_nested(struct smmu_walk *w, struct sink *sink, u64 last,
 			u64 addr, u8 prot)
 {
 	const struct smmu_map *m = &w->map;
-	u8 shift = w->shift;
 
 	do {
 		u8 event = second_stage(w, addr);
 		u64 piece = w->next + min(last - w->next, m->last - addr);
 
-		w->shift = min(shift, m->shift);
+		w->shift = min(w->leaf, m->shift);
 		w->input = addr;
 		if (!event && !(prot & m->prot))
 			event = SMMU_EVENT_F_PERMISSION;
@@ -332,7 +332,8 @@ static bool emit_entry(struct smmu_walk *w, struct sink *sink,
 		return emit_fault(w, sink, last, event);
 	}
 	gpa = e->addr + (w->next & level_mask(w->s, level));
-	w->shift = level_shift(w->s, level);
+	w->leaf = level_shift(w->s, level);
+	w->shift = w->leaf;
 	if (w->nested)
 		return emit_nested(w, sink, last, gpa, e->prot);
 	return emit(w, sink, last, gpa, e->prot, SMMU_EVENT_NONE);
@@ -458,6 +459,7 @@ static noinline bool scan_pages(struct smmu_walk *w, struct sink *sink)
 			run->prot = prot;
 			run->fault = SMMU_EVENT_NONE;
 			run->order = s->granule;
+			run->leaf = s->granule;
 			run++;
 		} else {
 			w->next = iova;
@@ -603,7 +605,7 @@ static bool segment(struct smmu_walk *w)
  * @max: how many runs there is place for, at least 1
  *
  * Gives runs in ascending order. Adjacent addresses that lead to adjacent ones
- * with the same permission by pages of the same size, or to the same fault, are
+ * with the same permission by pages of the same sizes, or to the same fault, are
  * in one run; only the end of the budget divides it. Where nothing is mapped, or
  * nothing allowed, there is none.
  *

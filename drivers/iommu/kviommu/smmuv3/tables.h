@@ -232,7 +232,8 @@ struct smmu_walk {
 	bool s2ptw;
 	bool in_table;
 	u8 access;
-	u8 shift;
+	u8 shift;	/* of the smaller page, with two stages */
+	u8 leaf;	/* of the page in the stage that addresses enter */
 };
 
 void smmu_resolve(const struct smmu_view *view, struct kviommu_reader *r,

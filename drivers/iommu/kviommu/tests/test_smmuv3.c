@@ -451,6 +451,51 @@ static void blocks(struct kunit *test)
 					SZ_4M + 0x1ff000));
 }
 
+/* As large as it is, and whatever the host makes of it */
+static void large_blocks(struct kunit *test)
+{
+	struct guest *g = create_s1(test);
+
+	map_in(g, g->root, IOVA, BLOCK, 30);
+	KUNIT_EXPECT_TRUE(test, tlbi_asid(g, 0, 1));
+	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA + DATA, DATA));
+	map_in(g, g->root, IOVA, 0, 30);
+	KUNIT_EXPECT_TRUE(test, tlbi_va(g, 0, 1, IOVA + SZ_1G - 0x1000));
+	KUNIT_EXPECT_TRUE(test, nothing(g->d, IOVA + DATA));
+	KUNIT_EXPECT_EQ(test, 0, g->v->nr_mappings);
+	/* What was pages is a block, which leads to the same. */
+	map(g, IOVA + 0x1000, DATA + 0x1000);
+	KUNIT_EXPECT_TRUE(test, tlbi_va(g, 0, 1, IOVA + 0x1000));
+	map_in(g, g->root, IOVA, DATA | BLOCK, 21);
+	KUNIT_EXPECT_TRUE(test, tlbi_asid(g, 0, 1));
+	map_in(g, g->root, IOVA, 0, 21);
+	KUNIT_EXPECT_TRUE(test, tlbi_va(g, 0, 1, IOVA + 0x1000));
+	KUNIT_EXPECT_EQ(test, 0, g->v->nr_mappings);
+}
+
+/* A block of the first stage is one, however the second one divides it. */
+static void nested_blocks(struct kunit *test)
+{
+	struct guest *g = create(test);
+	u64 s2 = new_page(g), ipa = 0x7000000, i;
+
+	fill_s2(g, SID, 3, s2);
+	for (i = 0; i < DATA; i += 0x1000)
+		map_in(g, s2, i, i | S2_PAGE, 12);
+	for (i = 0; i < 16; i++)
+		map_in(g, s2, ipa + i * 0x1000,
+		       (DATA + (i ^ 1) * 0x1000) | S2_PAGE, 12);
+	set_config(g, SID, 7);
+	enable(g);
+	map_in(g, g->root, IOVA, ipa | BLOCK, 21);
+	KUNIT_EXPECT_TRUE(test, tlbi_asid(g, 3, 1));
+	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA, DATA + 0x1000));
+	KUNIT_EXPECT_EQ(test, 16, g->v->nr_mappings);
+	map_in(g, g->root, IOVA, 0, 21);
+	KUNIT_EXPECT_TRUE(test, tlbi_va(g, 3, 1, IOVA + 0x5000));
+	KUNIT_EXPECT_EQ(test, 0, g->v->nr_mappings);
+}
+
 /* What is not changed is not touched, whatever is invalidated. */
 static void hitless(struct kunit *test)
 {
@@ -753,6 +798,8 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(configs),
 	KUNIT_CASE(pages),
 	KUNIT_CASE(blocks),
+	KUNIT_CASE(large_blocks),
+	KUNIT_CASE(nested_blocks),
 	KUNIT_CASE(hitless),
 	KUNIT_CASE(late),
 	KUNIT_CASE(second_stage),

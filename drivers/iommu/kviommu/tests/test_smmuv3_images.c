@@ -99,7 +99,7 @@ static void check_maps(struct smmu_image *v, u32 rid, const struct smmu_key *key
 			if (!check_run(v, rid, run, &map, end))
 				return;
 			if (last.prot == run->prot && last.order == run->order &&
-			    last.last + 1 == run->iova &&
+			    last.leaf == run->leaf && last.last + 1 == run->iova &&
 			    last.gpa + (run->iova - last.iova) == run->gpa)
 				mismatch(v, "%04x: 0x%llx is not merged", rid,
 					 run->iova);

@@ -51,6 +51,7 @@ struct answer {
 	bool device;
 	u64 gpa;
 	unsigned int size;
+	unsigned int leaf;	/* of the first stage, or the only one */
 };
 
 static bool bit(u64 value, unsigned int n)
@@ -122,7 +123,7 @@ static struct answer ref_second(struct guest *g, u64 ipa, u8 class)
 			return (struct answer){
 				.read = bit(e, 6), .write = bit(e, 7),
 				.gpa = out + ipa % (1ULL << low), .size = low,
-				.addr = ipa,
+				.leaf = low, .addr = ipa,
 				.device = !bit(e, 4) && !bit(e, 5),
 			};
 		table = out;
@@ -155,7 +156,8 @@ static struct answer ref_output(struct guest *g, u64 out, unsigned int size,
 		return fault(SMMU_EVENT_F_PERMISSION, SMMU_CLASS_IN, false, 0);
 	if (!(g->key.flags & SMMU_KEY_S2))
 		return (struct answer){ .read = read, .write = write,
-					.gpa = out, .size = size };
+					.gpa = out, .size = size,
+					.leaf = size };
 	a = ref_second(g, out, SMMU_CLASS_IN);
 	if (a.event)
 		return a;
@@ -164,6 +166,7 @@ static struct answer ref_output(struct guest *g, u64 out, unsigned int size,
 	a.read &= read;
 	a.write &= write;
 	a.size = min(a.size, size);
+	a.leaf = size;
 	return a;
 }
 
@@ -477,6 +480,7 @@ static void compare_address(struct guest *g, u64 addr)
 	KUNIT_ASSERT_EQ_MSG(test, run->gpa + (addr - run->iova), a->gpa,
 			    "0x%llx", addr);
 	KUNIT_ASSERT_EQ_MSG(test, run->order, a->size, "0x%llx", addr);
+	KUNIT_ASSERT_EQ_MSG(test, run->leaf, a->leaf, "0x%llx", addr);
 }
 
 /* Runs come in order, and are as long as they can be. */
@@ -491,6 +495,7 @@ static void add_run(struct guest *g, const struct kviommu_run *new)
 		KUNIT_ASSERT_LT(test, old->last, new->iova);
 		if (old->last + 1 == new->iova && old->prot == new->prot &&
 		    old->fault == new->fault && old->order == new->order &&
+		    old->leaf == new->leaf &&
 		    (old->fault ||
 		     old->gpa + (new->iova - old->iova) == new->gpa)) {
 			old->last = new->last;
