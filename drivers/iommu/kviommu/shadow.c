@@ -850,25 +850,54 @@ int kviommu_shadow_set(struct kviommu_shadow *s, u64 iova, u64 last, u64 gpa,
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_set);
 
+/* Widen a range to a guest's page that has @at and some of an extent. */
+static void add_leaf(const struct kviommu_extent *e, u64 at, u64 *first,
+		     u64 *last)
+{
+	u64 mask = BIT_ULL(e->leaf) - 1;
+
+	if ((clamp(at, e->iova, e->last) ^ at) & ~mask)
+		return;
+	*first = min(*first, at & ~mask);
+	*last = max(*last, at | mask);
+}
+
+/* @e: the first extent that ends at @at or behind it */
+static void add_leaves(const struct kviommu_shadow *s,
+		       const struct kviommu_extent *e, u64 at, u64 *first,
+		       u64 *last)
+{
+	struct rb_node *before;
+
+	if (e)
+		add_leaf(e, at, first, last);
+	if (e && e->iova <= at)
+		return;
+	before = e ? rb_prev(&e->node) : rb_last(&s->extents);
+	if (before)
+		add_leaf(rb_entry(before, struct kviommu_extent, node), at,
+			 first, last);
+}
+
 /**
  * kviommu_shadow_leaves() - the guest's pages that a range has a part of
  * @s: shadow
  * @first: first address; becomes that of the page that it is in
  * @last: last address; becomes that of the page that it is in
  *
- * As large as they were when they were mapped.
+ * Pages are as large as they were when they were mapped. Not all of one need be
+ * mapped: the host may reserve the part that the range has.
  */
 void kviommu_shadow_leaves(const struct kviommu_shadow *s, u64 *first,
 			   u64 *last)
 {
 	const struct kviommu_extent *e = kviommu_shadow_first(s, *first);
+	u64 from = *first, to = *last;
 
-	if (e && e->iova <= *first)
-		*first &= ~(BIT_ULL(e->leaf) - 1);
-	if (!e || e->last < *last)
-		e = kviommu_shadow_first(s, *last);
-	if (e && e->iova <= *last)
-		*last |= BIT_ULL(e->leaf) - 1;
+	add_leaves(s, e, from, first, last);
+	if (e && e->last < to)
+		e = kviommu_shadow_first(s, to);
+	add_leaves(s, e, to, first, last);
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_shadow_leaves);
 

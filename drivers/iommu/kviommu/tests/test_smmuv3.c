@@ -496,6 +496,44 @@ static void nested_blocks(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, g->v->nr_mappings);
 }
 
+/* The address of a block may be one that the host has kept out of it. */
+static void reserved_blocks(struct kunit *test)
+{
+	static const struct {
+		u32 first;
+		u32 last;
+		u32 mapped;
+	} parts[] = {
+		{ 0, 0xfffff, 0x100000 },
+		{ 0x80000, 0xfffff, 0 },
+		{ 0x80000, 0xfffff, 0x1ff000 },
+		{ 0x100000, 0x1fffff, 0xff000 },
+	};
+	struct guest *g = create_s1(test);
+	struct mock_dev *d = mock_add_dev(g->m, 0, NULL);
+	unsigned int i;
+	u64 iova;
+
+	for (i = 0; i < ARRAY_SIZE(parts); i++)
+		mock_add_resv(d, IOVA + i * SZ_2M + parts[i].first,
+			      parts[i].last - parts[i].first + 1,
+			      IOMMU_RESV_RESERVED);
+	plug(g, d, SID2);
+	for (i = 0; i < ARRAY_SIZE(parts); i++) {
+		iova = IOVA + i * SZ_2M;
+		map_in(g, g->root, iova, DATA | BLOCK, 21);
+		KUNIT_EXPECT_TRUE(test, tlbi_asid(g, 0, 1));
+		KUNIT_EXPECT_TRUE(test, nothing(g->d, iova + parts[i].first));
+		KUNIT_EXPECT_TRUE(test, reaches(g, g->d, iova + parts[i].mapped,
+						DATA + parts[i].mapped));
+		map_in(g, g->root, iova, 0, 21);
+		KUNIT_EXPECT_TRUE(test, tlbi_va(g, 0, 1,
+						iova + parts[i].first));
+		KUNIT_EXPECT_TRUE(test, nothing(g->d, iova + parts[i].mapped));
+		KUNIT_EXPECT_EQ(test, 0, g->v->nr_mappings);
+	}
+}
+
 /* What is not changed is not touched, whatever is invalidated. */
 static void hitless(struct kunit *test)
 {
@@ -800,6 +838,7 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(blocks),
 	KUNIT_CASE(large_blocks),
 	KUNIT_CASE(nested_blocks),
+	KUNIT_CASE(reserved_blocks),
 	KUNIT_CASE(hitless),
 	KUNIT_CASE(late),
 	KUNIT_CASE(second_stage),
