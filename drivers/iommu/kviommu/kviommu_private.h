@@ -1092,6 +1092,7 @@ enum kviommu_source {
 	KVIOMMU_GUEST_DRIVER,	/* virtio: DRIVER_OK */
 	KVIOMMU_GUEST_ENABLE,	/* VT-d: TE on. SMMU: on */
 	KVIOMMU_GUEST_POLICY,	/* virtio: bypass. SMMU: GBPA */
+	KVIOMMU_GUEST_ABORT,	/* SMMU: off with GBPA.ABORT, or that when off */
 	KVIOMMU_DEADLINE,	/* quiesce_ms after a reset */
 	KVIOMMU_SUSPEND,	/* the host is about to sleep */
 	KVIOMMU_MEMORY,		/* guest memory is attached, or detached */

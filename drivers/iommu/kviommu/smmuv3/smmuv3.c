@@ -4,9 +4,9 @@
  * and the life of it all.
  *
  * While the SMMU is disabled (CR0.SMMUEN), GBPA says what transactions do: they
- * pass, or are aborted. Endpoints that may still do DMA with addresses that were
- * translated keep their translations, until they are quiet or it is enabled again:
- * see reset.c.
+ * are aborted, from the update on, or they pass. Endpoints that would pass, and
+ * may still do DMA with addresses that were translated, keep their translations
+ * until they are quiet or it is enabled again: see reset.c.
  */
 #include <linux/pci.h>
 #include <linux/seq_file.h>
@@ -281,6 +281,33 @@ static void enable(struct kviommu_smmu *sm)
 	kviommu_follow_on(&sm->f);
 }
 
+/*
+ * 6.3.9.6, 6.3.14: with the update all new transactions are aborted. A guest may
+ * count on that for memory that it uses for something else then.
+ */
+static bool aborts(const struct kviommu_smmu *sm)
+{
+	return smmu_detached(sm->v) == KVIOMMU_BLOCKED;
+}
+
+static void disable(struct kviommu_smmu *sm)
+{
+	if (!aborts(sm)) {
+		kviommu_follow_off(&sm->f);
+		return;
+	}
+	kviommu_follow_reset(&sm->f);
+	kviommu_event(sm->v, KVIOMMU_GUEST_ABORT);
+}
+
+static void gbpa_written(struct kviommu_smmu *sm)
+{
+	if (aborts(sm))
+		kviommu_event(sm->v, KVIOMMU_GUEST_ABORT);
+	else
+		kviommu_follow_policy(&sm->f);
+}
+
 /* What is enabled for queues is at once; the rest when it has reached the host. */
 static void cr0_written(struct kviommu_smmu *sm)
 {
@@ -290,7 +317,7 @@ static void cr0_written(struct kviommu_smmu *sm)
 	if (cr0 & SMMU_CR0_SMMUEN && !sm->f.on)
 		enable(sm);
 	else if (!(cr0 & SMMU_CR0_SMMUEN) && sm->f.on)
-		kviommu_follow_off(&sm->f);
+		disable(sm);
 	if (!(cr0 & SMMU_CR0_CMDQEN))
 		sm->fetched = false;
 	smmu_set32(&sm->regs, SMMU_CR0ACK, (ack & SMMU_CR0_SMMUEN) |
@@ -384,7 +411,7 @@ static void smmu_write(struct kviommu *v, u32 offset, const void *buf,
 	if (todo & SMMU_WROTE_CR0)
 		cr0_written(sm);
 	if (todo & SMMU_WROTE_GBPA && !sm->f.on)
-		kviommu_follow_policy(&sm->f);
+		gbpa_written(sm);
 	if (todo)
 		kick(sm);
 }

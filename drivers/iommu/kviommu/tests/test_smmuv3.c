@@ -795,8 +795,6 @@ static void off_busy(struct kunit *test)
 	g->d->bus_master = true;
 	put(g, SMMU_CR0, 0, 4);
 	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA, DATA));
-	put(g, SMMU_GBPA, SMMU_GBPA_ABORT | SMMU_GBPA_UPDATE, 4);
-	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA, DATA));
 	/* The next driver comes before they are quiet. */
 	enable(g);
 	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA, DATA));
@@ -805,9 +803,34 @@ static void off_busy(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA, DATA));
 	g->d->bus_master = false;
 	kviommu_dev_quiet(g->d->kdev, false);
+	KUNIT_EXPECT_EQ(test, g->d->hwpt, PT);
+	KUNIT_EXPECT_EQ(test, 0, g->sm->f.nr_domains);
+}
+
+/* What is to be aborted is so at once, quiet or not. */
+static void off_abort(struct kunit *test)
+{
+	struct guest *g = create_s1(test);
+
+	map(g, IOVA, DATA);
+	KUNIT_EXPECT_TRUE(test, tlbi_asid(g, 0, 1));
+	g->d->bus_master = true;
+	put(g, SMMU_CR0, 0, 4);
+	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA, DATA));
+	put(g, SMMU_GBPA, SMMU_GBPA_ABORT | SMMU_GBPA_UPDATE, 4);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(g->d));
+	KUNIT_EXPECT_FALSE(test, g->v->reset.holding);
+	KUNIT_EXPECT_EQ(test, 0, g->sm->f.nr_domains);
+	enable(g);
+	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA, DATA));
+	put(g, SMMU_CR0, 0, 4);
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(g->d));
 	KUNIT_EXPECT_EQ(test, 0, g->sm->f.nr_domains);
+	/* What it does DMA to may still be what was translated. */
 	put(g, SMMU_GBPA, SMMU_GBPA_UPDATE, 4);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(g->d));
+	g->d->bus_master = false;
+	kviommu_dev_quiet(g->d->kdev, false);
 	KUNIT_EXPECT_EQ(test, g->d->hwpt, PT);
 }
 
@@ -849,6 +872,7 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(events),
 	KUNIT_CASE(bad_tables),
 	KUNIT_CASE(off_busy),
+	KUNIT_CASE(off_abort),
 	KUNIT_CASE(reset),
 	{ }
 };

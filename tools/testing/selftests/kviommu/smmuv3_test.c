@@ -215,14 +215,21 @@ TEST_F(smmuv3, disabled)
 {
 	struct smmu *s = &self->s;
 
-	/* GBPA has nothing to say yet. */
-	ASSERT_EQ(0, smmu_gbpa(s, true));
-	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
-	/* What the device is at is let through until it is quiet. */
+	/* Before a bypass, what the device is at is let through until it is quiet. */
+	ASSERT_EQ(0, smmu_gbpa(s, false));
 	ASSERT_EQ(0, smmu_enable(s, 0));
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, false));
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, true));
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_GPA, DATA_GPA);
+	ASSERT_EQ(0, smmu_start(s));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	/* GBPA has nothing to say yet. */
+	ASSERT_EQ(0, smmu_gbpa(s, true));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	/* To abort what it is at needs no wait. */
+	ASSERT_EQ(0, smmu_enable(s, 0));
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
 	ASSERT_EQ(0, smmu_start(s));
