@@ -53,8 +53,12 @@ static const struct cmd_kind kinds[] = {
 	[SMMU_CMD_SYNC]		= { .known = true },
 };
 
-/* 4.4.1: a page, or with IDR3.RIL a range of them */
-static void decode_range(const u64 *words, u64 addr, struct smmu_cmd *cmd)
+/*
+ * 4.4.1: a page, or with IDR3.RIL a range of them. One page of a granule needs a
+ * level; 16 KiB have no blocks of level 1 without IDR5.DS, so that says nothing.
+ */
+static enum smmu_cerror decode_range(const u64 *words, u64 addr,
+				     struct smmu_cmd *cmd)
 {
 	unsigned int tg = FIELD_GET(SMMU_TLBI1_TG, words[1]);
 	unsigned int ttl = FIELD_GET(SMMU_TLBI1_TTL, words[1]);
@@ -62,22 +66,25 @@ static void decode_range(const u64 *words, u64 addr, struct smmu_cmd *cmd)
 	u64 pages = FIELD_GET(SMMU_TLBI0_NUM, words[0]) + 1, size;
 	unsigned int granule = 10 + 2 * tg;
 
-	cmd->whole = true;
 	if (!tg) {
 		cmd->first = addr;
 		cmd->last = addr | (KVIOMMU_TABLE_SIZE - 1);
-		return;
+		return SMMU_CERROR_NONE;
 	}
+	if (ttl == 1 && granule == 14)
+		ttl = 0;
 	cmd->first = addr & ~(BIT_ULL(granule) - 1);
-	/* More than there are addresses is all that follow. */
-	size = scale + granule < 59 ? pages << (scale + granule) : U64_MAX;
-	/* One page may be a block; its level says how large. */
-	if (ttl && pages == 1 && !scale) {
+	size = pages << (scale + granule);
+	if (pages == 1 && !scale) {
+		if (!ttl)
+			return SMMU_CERROR_ILL;
+		/* It may be a block; the level says how large. */
 		size = BIT_ULL(granule + (granule - 3) * (SMMU_LAST_LEVEL - ttl));
 		cmd->first &= ~(size - 1);
 	}
 	if (check_add_overflow(cmd->first, size - 1, &cmd->last))
 		cmd->last = U64_MAX;
+	return SMMU_CERROR_NONE;
 }
 
 /**
@@ -92,6 +99,7 @@ enum smmu_cerror smmu_decode(const u64 *words, const u32 *idr,
 			     struct smmu_cmd *cmd)
 {
 	unsigned int op = FIELD_GET(SMMU_CMD0_OP, words[0]);
+	enum smmu_cerror rc = SMMU_CERROR_NONE;
 	const struct cmd_kind *k;
 
 	if (op >= ARRAY_SIZE(kinds))
@@ -120,17 +128,17 @@ enum smmu_cerror smmu_decode(const u64 *words, const u32 *idr,
 						 SMMU_CERROR_NONE;
 	case SMMU_CMD_TLBI_NH_VA:
 	case SMMU_CMD_TLBI_NH_VAA:
-		decode_range(words, words[1] & SMMU_TLBI1_VA, cmd);
+		rc = decode_range(words, words[1] & SMMU_TLBI1_VA, cmd);
 		break;
 	case SMMU_CMD_TLBI_S2_IPA:
-		decode_range(words, words[1] & SMMU_TLBI1_IPA, cmd);
+		rc = decode_range(words, words[1] & SMMU_TLBI1_IPA, cmd);
 		break;
 	}
 	/* Without a second stage all is of VMID 0. */
 	if (idr[0] & SMMU_IDR0_S2P)
 		cmd->vmid = FIELD_GET(SMMU_TLBI0_VMID, words[0]);
 	cmd->asid = FIELD_GET(SMMU_TLBI0_ASID, words[0]);
-	return SMMU_CERROR_NONE;
+	return rc;
 }
 EXPORT_SYMBOL_IF_KUNIT(smmu_decode);
 

@@ -39,14 +39,12 @@ enum {
  * @range: of StreamIDs: 2^(@range + 1)
  * @first: range of addresses
  * @last: end of it
- * @whole: how large a page is that @first is in is not said
  * @cs: of CMD_SYNC: SMMU_SYNC_*, with a message: @data to @addr
  */
 struct smmu_cmd {
 	u8 op;
 	u8 range;
 	u8 cs;
-	bool whole;
 	u16 vmid;
 	u16 asid;
 	u32 sid;
