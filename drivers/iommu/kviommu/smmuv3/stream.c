@@ -110,6 +110,9 @@ static u8 decode_cd(struct resolver *rs, const u64 *cd)
 	if (!(cd[0] & SMMU_CD0_V) || !(cd[0] & SMMU_CD0_AA64) ||
 	    cd[0] & SMMU_CD0_ENDI)
 		return SMMU_EVENT_C_BAD_CD;
+	/* Without IDR0.HTTU */
+	if (cd[0] & SMMU_CD0_HTTU)
+		return SMMU_EVENT_C_BAD_CD;
 	/* IDR0.TERM_MODEL and IDR0.STALL_MODEL leave no choice (5.5). */
 	if (!(cd[0] & SMMU_CD0_A) || cd[0] & SMMU_CD0_S)
 		return SMMU_EVENT_C_BAD_CD;
@@ -230,7 +233,7 @@ static bool decode_stage2(struct resolver *rs, const u64 *ste)
 	unsigned int t0sz = FIELD_GET(SMMU_STE2_S2T0SZ, ste[2]);
 
 	if (!(ste[2] & SMMU_STE2_S2AA64) ||
-	    ste[2] & (SMMU_STE2_S2ENDI | SMMU_STE2_S2S))
+	    ste[2] & (SMMU_STE2_S2ENDI | SMMU_STE2_S2HTTU | SMMU_STE2_S2S))
 		return false;
 	key->flags |= SMMU_KEY_S2;
 	if (ste[2] & SMMU_STE2_S2AFFD)

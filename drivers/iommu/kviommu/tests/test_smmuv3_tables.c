@@ -231,6 +231,8 @@ static const struct word_case ste_cases[] = {
 	{ "S2AA64", 2, SMMU_STE2_S2AA64, 0, BAD },
 	{ "S2ENDI", 2, SMMU_STE2_S2ENDI, 1, BAD },
 	{ "S2S", 2, SMMU_STE2_S2S, 1, BAD },
+	{ "S2HA", 2, BIT_ULL(56), 1, BAD },
+	{ "S2HD", 2, BIT_ULL(55), 1, BAD },
 	{ "S2R", 2, SMMU_STE2_S2R, 0, 0, T },
 	{ "S2AFFD", 2, SMMU_STE2_S2AFFD, 1, 0, T },
 	{ "S2PTW", 2, SMMU_STE2_S2PTW, 1, 0, T },
@@ -427,7 +429,8 @@ static const struct word_case cd_cases[] = {
 	{ "IPS 7", 0, SMMU_CD0_IPS, 7, 0, T },
 	{ "TTB0 above OAS", 1, SMMU_CD1_TTB, 1ULL << 40, BAD },
 	{ "TTB1 above OAS", 2, SMMU_CD1_TTB, 1ULL << 40, BAD },
-	{ "HA, HD", 0, GENMASK_ULL(43, 42), 3, 0, T },
+	{ "HA", 0, BIT_ULL(43), 1, BAD },
+	{ "HD", 0, BIT_ULL(42), 1, BAD },
 	{ "NSCFG0", 1, BIT_ULL(0), 1, 0, T },
 	{ "MAIR", 3, U64_MAX, U64_MAX, 0, T },
 };
