@@ -151,11 +151,19 @@ static u8 read_cd_words(struct resolver *rs, u64 addr, u64 *words,
 	return SMMU_EVENT_NONE;
 }
 
+/* A reserved value is as that of a linear table. */
+static unsigned int s1_format(const u64 *ste)
+{
+	unsigned int fmt = FIELD_GET(SMMU_STE0_S1FMT, ste[0]);
+
+	return fmt > SMMU_S1FMT_64K ? SMMU_S1FMT_LINEAR : fmt;
+}
+
 /* 5.3, 5.2.3: the CD that a transaction without SubstreamID uses */
 static u8 find_cd(struct resolver *rs, const u64 *ste, u64 *cd)
 {
-	unsigned int fmt = FIELD_GET(SMMU_STE0_S1FMT, ste[0]);
 	unsigned int max = FIELD_GET(SMMU_STE0_S1CDMAX, ste[0]);
+	unsigned int fmt = s1_format(ste);
 	u64 ptr = ste[0] & SMMU_STE0_S1CTXPTR;
 	unsigned int leaf = 6;
 	u8 event;
@@ -185,26 +193,23 @@ static u8 find_cd(struct resolver *rs, const u64 *ste, u64 *cd)
 /* 5.2: fields that select CDs. @bypass: the first stage is passed by. */
 static u8 check_substreams(struct resolver *rs, const u64 *ste, bool *bypass)
 {
-	unsigned int fmt = FIELD_GET(SMMU_STE0_S1FMT, ste[0]);
 	unsigned int max = FIELD_GET(SMMU_STE0_S1CDMAX, ste[0]);
 	unsigned int size = FIELD_GET(SMMU_IDR1_SSIDSIZE, rs->view->idr1);
 
 	*bypass = false;
 	if (!size || !max)
 		return SMMU_EVENT_NONE;
-	if (max > size || fmt > SMMU_S1FMT_64K ||
-	    (fmt && !(rs->view->idr0 & SMMU_IDR0_CD2L)))
+	if (max > size ||
+	    (s1_format(ste) && !(rs->view->idr0 & SMMU_IDR0_CD2L)))
 		return SMMU_EVENT_C_BAD_STE;
 	switch (FIELD_GET(SMMU_STE1_S1DSS, ste[1])) {
-	case SMMU_S1DSS_TERMINATE:
-		return SMMU_EVENT_F_STREAM_DISABLED;
 	case SMMU_S1DSS_BYPASS:
 		*bypass = true;
 		return SMMU_EVENT_NONE;
 	case SMMU_S1DSS_SSID0:
 		return SMMU_EVENT_NONE;
-	default:
-		return SMMU_EVENT_C_BAD_STE;
+	default:	/* SMMU_S1DSS_TERMINATE, and what is reserved */
+		return SMMU_EVENT_F_STREAM_DISABLED;
 	}
 }
 

@@ -355,20 +355,22 @@ static void substreams(struct kunit *test)
 	ste0 = g->ste[0] | FIELD_PREP(SMMU_STE0_S1CDMAX, 4);
 	for (fmt = 0; fmt < 4; fmt++) {
 		static const u8 events[] = {
-			SMMU_EVENT_F_STREAM_DISABLED, 0, 0, BAD,
+			SMMU_EVENT_F_STREAM_DISABLED, 0, 0,
+			SMMU_EVENT_F_STREAM_DISABLED,
 		};
 
 		for (dss = 0; dss < 4; dss++) {
 			guest_init(g);
 			g->ste[0] = ste0 | FIELD_PREP(SMMU_STE0_S1FMT, fmt);
 			g->ste[1] = dss;
-			if (fmt) {
+			/* A reserved format is linear. */
+			if (fmt % 3) {
 				g->l1cd = 0x20000 | SMMU_L1CD_V;
 				put(g, 0x20000, g->cd, SMMU_CD_WORDS);
 			}
 			KUNIT_EXPECT_EQ(test, resolve(g).fault.event,
-					fmt == 3 ? BAD : events[dss]);
-			if (fmt == 3 || dss == 0 || dss == 3)
+					events[dss]);
+			if (dss == 0 || dss == 3)
 				continue;
 			/* With the first stage passed by, there is the other. */
 			KUNIT_EXPECT_EQ(test, resolve(g).key.flags,
