@@ -107,8 +107,10 @@ static u8 decode_cd(struct resolver *rs, const u64 *cd)
 	struct smmu_context *ctx = rs->ctx;
 	struct smmu_key *key = &ctx->key;
 
-	if (!(cd[0] & SMMU_CD0_V) || !(cd[0] & SMMU_CD0_AA64) ||
-	    cd[0] & SMMU_CD0_ENDI)
+	if (!(cd[0] & SMMU_CD0_V) || !(cd[0] & SMMU_CD0_AA64))
+		return SMMU_EVENT_C_BAD_CD;
+	/* Ignored without tables */
+	if (cd[0] & SMMU_CD0_ENDI && ~cd[0] & (SMMU_CD0_EPD0 | SMMU_CD0_EPD1))
 		return SMMU_EVENT_C_BAD_CD;
 	/* Without IDR0.HTTU */
 	if (cd[0] & SMMU_CD0_HTTU)
@@ -159,6 +161,13 @@ static unsigned int s1_format(const u64 *ste)
 	return fmt > SMMU_S1FMT_64K ? SMMU_S1FMT_LINEAR : fmt;
 }
 
+/* 3.4.3: an IPA that is too large is the second stage's to refuse. */
+static bool too_large(const struct resolver *rs, u64 addr)
+{
+	return !(rs->ctx->key.flags & SMMU_KEY_S2) &&
+	       addr >> smmu_oas(rs->view->idr5);
+}
+
 /* 5.3, 5.2.3: the CD that a transaction without SubstreamID uses */
 static u8 find_cd(struct resolver *rs, const u64 *ste, u64 *cd)
 {
@@ -169,6 +178,8 @@ static u8 find_cd(struct resolver *rs, const u64 *ste, u64 *cd)
 	u8 event;
 	u64 l1;
 
+	if (too_large(rs, ptr))
+		return SMMU_EVENT_C_BAD_STE;
 	if (!FIELD_GET(SMMU_IDR1_SSIDSIZE, rs->view->idr1) || !max)
 		return read_cd_words(rs, ptr, cd, SMMU_CD_WORDS);
 	if (fmt == SMMU_S1FMT_LINEAR)
@@ -185,6 +196,8 @@ static u8 find_cd(struct resolver *rs, const u64 *ste, u64 *cd)
 	if (!(l1 & SMMU_L1CD_V))
 		return SMMU_EVENT_C_BAD_SUBSTREAMID;
 	ptr = l1 & SMMU_L1CD_L2PTR & ~(((u64)SMMU_CD_SIZE << leaf) - 1);
+	if (too_large(rs, ptr))
+		return SMMU_EVENT_C_BAD_SUBSTREAMID;
 	return read_cd_words(rs, ptr, cd, SMMU_CD_WORDS);
 }
 
@@ -215,13 +228,15 @@ static u8 check_substreams(struct resolver *rs, const u64 *ste, bool *bypass)
 
 /*
  * S2SL0 and S2T0SZ: a walk may begin with up to 16 tables of the level, side by
- * side, and must have something of that level to look up (D8.2).
+ * side, and must have something of that level to look up; the highest level is
+ * for those who have addresses for it (D8.2).
  */
-static bool stage2_levels(struct smmu_key *key, unsigned int sl0)
+static bool stage2_levels(struct smmu_key *key, unsigned int sl0,
+			  unsigned int oas)
 {
 	unsigned int below;
 
-	if (sl0 > 2)
+	if (sl0 > 2 || (sl0 == 2 && oas < (key->s2_granule == 14 ? 42 : 44)))
 		return false;
 	key->s2_level = (key->s2_granule == 12 ? 2 : 3) - sl0;
 	below = key->s2_granule + (key->s2_granule - 3) *
@@ -255,7 +270,8 @@ static bool decode_stage2(struct resolver *rs, const u64 *ste)
 	return key->s2_granule && t0sz <= 39 &&
 	       key->s2_bits <= smmu_oas(view->idr5) &&
 	       !(key->s2ttb >> key->s2ps) &&
-	       stage2_levels(key, FIELD_GET(SMMU_STE2_S2SL0, ste[2]));
+	       stage2_levels(key, FIELD_GET(SMMU_STE2_S2SL0, ste[2]),
+			     smmu_oas(view->idr5));
 }
 
 /* 5.2 */

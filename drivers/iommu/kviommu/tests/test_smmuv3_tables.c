@@ -317,6 +317,53 @@ static void cd_by_second_stage(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, resolve(g).fault.event, SMMU_EVENT_F_PERMISSION);
 }
 
+/* What has an address that the SMMU can't give */
+static void too_large(struct kunit *test)
+{
+	struct guest *g = guest_create(test);
+
+	g->ste[0] = with_field(g->ste[0], SMMU_STE0_CONFIG, 5);
+	g->ste[0] = with_field(g->ste[0], SMMU_STE0_S1CTXPTR, 1ULL << 38);
+	KUNIT_EXPECT_EQ(test, resolve(g).fault.event, BAD);
+	guest_init(g);
+	g->ste[0] = with_field(g->ste[0], SMMU_STE0_CONFIG, 5) |
+		    FIELD_PREP(SMMU_STE0_S1CDMAX, 4) |
+		    FIELD_PREP(SMMU_STE0_S1FMT, SMMU_S1FMT_4K);
+	g->ste[1] = SMMU_S1DSS_SSID0;
+	g->l1cd = 1ULL << 44 | SMMU_L1CD_V;
+	KUNIT_EXPECT_EQ(test, resolve(g).fault.event,
+			SMMU_EVENT_C_BAD_SUBSTREAMID);
+}
+
+/* The highest level that S2SL0 says is for wide addresses only. */
+static void highest_level(struct kunit *test)
+{
+	static const struct {
+		u8 tg;
+		u8 min;	/* OAS */
+	} granules[] = { { 0, 4 }, { 1, 4 }, { 2, 3 } };
+	struct guest *g = guest_create(test);
+	unsigned int i, oas;
+
+	for (i = 0; i < ARRAY_SIZE(granules); i++) {
+		for (oas = 2; oas < 6; oas++) {
+			static const u8 bits[] = { 0, 0, 40, 42, 44, 48 };
+
+			guest_init(g);
+			g->view.idr5 = (IDR5 & ~SMMU_IDR5_OAS) | oas;
+			g->ste[0] = with_field(g->ste[0], SMMU_STE0_CONFIG, 6);
+			g->ste[2] = with_field(g->ste[2], SMMU_STE2_S2SL0, 2);
+			g->ste[2] = with_field(g->ste[2], SMMU_STE2_S2T0SZ,
+					       64 - bits[oas]);
+			g->ste[2] = with_field(g->ste[2], SMMU_STE2_S2TG,
+					       granules[i].tg);
+			KUNIT_EXPECT_EQ_MSG(test, resolve(g).fault.event,
+					    oas < granules[i].min ? BAD : 0,
+					    "tg %u oas %u", granules[i].tg, oas);
+		}
+	}
+}
+
 /* Config needs IDR0.S1P and S2P. */
 static void stages_absent(struct kunit *test)
 {
@@ -475,7 +522,7 @@ static void cd_halves(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, ctx.key.half[1].tbi);
 	KUNIT_EXPECT_TRUE(test, ctx.key.half[1].had);
 	KUNIT_EXPECT_TRUE(test, ctx.key.flags & SMMU_KEY_AFFD);
-	g->cd[0] |= SMMU_CD0_EPD1 | SMMU_CD0_T1SZ;
+	g->cd[0] |= SMMU_CD0_EPD1 | SMMU_CD0_T1SZ | SMMU_CD0_ENDI;
 	KUNIT_EXPECT_EQ(test, resolve(g).kind, T);
 }
 
@@ -509,6 +556,8 @@ static struct kunit_case tables_cases[] = {
 	KUNIT_CASE(two_levels),
 	KUNIT_CASE(ste_fields),
 	KUNIT_CASE(cd_by_second_stage),
+	KUNIT_CASE(too_large),
+	KUNIT_CASE(highest_level),
 	KUNIT_CASE(stages_absent),
 	KUNIT_CASE(substreams),
 	KUNIT_CASE(cd_fields),
