@@ -61,7 +61,9 @@ static bool write_record(struct kviommu_smmu *sm, const u64 *words)
 	u32 prod, cons;
 	unsigned int i;
 
-	if (!(smmu_get32(&sm->regs, SMMU_CR0ACK) & SMMU_CR0_EVENTQEN))
+	/* 7.2.1: what comes before an abort is acknowledged is discarded. */
+	if (!(smmu_get32(&sm->regs, SMMU_CR0ACK) & SMMU_CR0_EVENTQEN) ||
+	    smmu_gerror(&sm->regs) & SMMU_GERROR_EVENTQ_ABT)
 		return false;
 	smmu_regs_queue(&sm->regs, SMMU_EVENTQ_BASE, SMMU_EVENTQ_PROD,
 			SMMU_MAX_EVENTQ, SMMU_EVENT_SIZE, &q);

@@ -759,6 +759,21 @@ static void events(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, cfgi(g, SID));
 	KUNIT_EXPECT_EQ(test, smmu_gerror(&g->sm->regs),
 			SMMU_GERROR_EVENTQ_ABT);
+	/* Nothing is written before software has acknowledged that. */
+	put(g, SMMU_CR0, SMMU_CR0_SMMUEN | SMMU_CR0_CMDQEN, 4);
+	put(g, SMMU_EVENTQ_BASE, EVENTQ | EVENTQ_LOG2, 8);
+	put(g, SMMU_EVENTQ_PROD, 0, 4);
+	put(g, SMMU_EVENTQ_CONS, 0, 4);
+	g->events = 0;
+	put(g, SMMU_CR0, SMMU_CR0_SMMUEN | SMMU_CR0_CMDQEN |
+			 SMMU_CR0_EVENTQEN, 4);
+	kviommu_fault_report(g->v, dev, IOVA, false);
+	KUNIT_EXPECT_TRUE(test, sync(g));
+	KUNIT_EXPECT_EQ(test, event(g, w), 0);
+	put(g, SMMU_GERRORN, get(g, SMMU_GERROR), 4);
+	kviommu_fault_report(g->v, dev, IOVA, false);
+	KUNIT_EXPECT_TRUE(test, sync(g));
+	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_C_BAD_STE);
 }
 
 /* A guest's tables that have no end, or lead to what is no memory */
