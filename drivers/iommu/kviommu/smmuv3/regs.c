@@ -113,8 +113,11 @@ void smmu_regs_reset(struct smmu_regs *r, const u32 *idr, bool abort)
 	memset(r, 0, sizeof(*r));
 	for (i = 0; i < 6; i++)
 		r->word[i] = idr[i];
-	/* SMMUv3.2, which has range invalidation */
-	smmu_set32(r, SMMU_AIDR, 2);
+	/*
+	 * SMMUv3.1: of what 3.2 must have, Hyp and FWB are absent. Software finds
+	 * range invalidation by IDR3.
+	 */
+	smmu_set32(r, SMMU_AIDR, 1);
 	/* Shareability as it comes in */
 	smmu_set32(r, SMMU_GBPA, BIT(12) | (abort ? SMMU_GBPA_ABORT : 0));
 }

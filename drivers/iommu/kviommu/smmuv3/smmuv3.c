@@ -63,7 +63,8 @@ void smmu_idr(const struct kviommu *v, u32 *idr)
 		 FIELD_PREP(SMMU_IDR1_EVENTQS, SMMU_MAX_EVENTQ) |
 		 FIELD_PREP(SMMU_IDR1_CMDQS, SMMU_MAX_CMDQ);
 	idr[2] = 0;
-	idr[3] = SMMU_IDR3_HAD | SMMU_IDR3_RIL;
+	/* XNX is for instructions, and accesses are to data. */
+	idr[3] = SMMU_IDR3_HAD | SMMU_IDR3_XNX | SMMU_IDR3_RIL;
 	idr[4] = 0;
 	idr[5] = FIELD_PREP(SMMU_IDR5_OAS, oas) | SMMU_IDR5_GRAN64K;
 	if (page <= 14)

@@ -80,6 +80,7 @@
 #define SMMU_IDR1_CMDQS		GENMASK(25, 21)
 
 #define SMMU_IDR3_HAD		BIT(2)
+#define SMMU_IDR3_XNX		BIT(4)
 #define SMMU_IDR3_RIL		BIT(10)
 #define SMMU_IDR3_BBML		GENMASK(12, 11)
 

@@ -315,6 +315,9 @@ static void capabilities(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, get(g, SMMU_IDR0) &
 			(SMMU_IDR0_HTTU | SMMU_IDR0_HYP | SMMU_IDR0_ATS |
 			 SMMU_IDR0_PRI | SMMU_IDR0_SEV | SMMU_IDR0_BTM), 0);
+	/* What AIDR says must be there: HAD and XNX */
+	KUNIT_EXPECT_EQ(test, get(g, SMMU_AIDR), 1);
+	KUNIT_EXPECT_EQ(test, get(g, SMMU_IDR3), BIT(2) | BIT(4) | BIT(10));
 	KUNIT_EXPECT_EQ(test, get(g, SMMU_IDR5), 0x75);
 	mutex_lock(&v->lock);
 	for (i = 0; i < ARRAY_SIZE(oas); i++) {

@@ -34,7 +34,7 @@ static const struct expected expected[] = {
 	{ 0x0c, .reset = 0x33 },
 	{ 0x10, .reset = 0x44 },
 	{ 0x14, .reset = 0x55 },
-	{ 0x1c, .reset = 2 },
+	{ 0x1c, .reset = 1 },
 	{ 0x20, .rw = 0xd },
 	{ 0x28, .rw = 0xfff, .cr0 = 0xd },
 	{ 0x2c, .rw = 6, .cr0 = 1 },
