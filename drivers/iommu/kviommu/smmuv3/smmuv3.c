@@ -94,10 +94,14 @@ static void smmu_fault(struct kviommu_follow *f,
 		       const struct kviommu_gendpoint *ge, u8 reason, u64 addr,
 		       bool write)
 {
+	bool s2 = ge->flags & SMMU_ENDPOINT_S2_ONLY;
+	bool walk = reason == SMMU_EVENT_F_WALK_EABT;
 	const struct smmu_fault fault = {
 		.event = reason,
-		.class = reason == SMMU_EVENT_F_WALK_EABT ? SMMU_CLASS_TTD :
-							    SMMU_CLASS_IN,
+		.class = walk && !s2 ? SMMU_CLASS_TTD : SMMU_CLASS_IN,
+		.s2 = s2,
+		/* What could not be fetched is not known. */
+		.addr = walk ? 0 : addr,
 	};
 
 	record(to_smmu(f), ge, fault, addr, write);
@@ -144,13 +148,16 @@ static void smmu_lookup(struct kviommu_follow *f, struct kviommu_gendpoint *ge)
 {
 	struct kviommu_smmu *sm = to_smmu(f);
 	struct smmu_context ctx;
+	u8 stages;
 
 	smmu_resolve(&sm->view, &f->reader.reader, ge->ep->id, &ctx);
 	trace_kviommu_smmuv3_lookup(kviommu_dev(sm->v), ge->ep->id, ctx.kind,
 				    ctx.vmid, ctx.asid, ctx.fault.event);
+	stages = ctx.key.flags & (SMMU_KEY_S1 | SMMU_KEY_S2);
 	ge->did = (u32)ctx.vmid << 16 | ctx.asid;
 	ge->flags = (ctx.record ? SMMU_ENDPOINT_RECORD : 0) |
-		    (ctx.s2_record ? SMMU_ENDPOINT_S2_RECORD : 0);
+		    (ctx.s2_record ? SMMU_ENDPOINT_S2_RECORD : 0) |
+		    (stages == SMMU_KEY_S2 ? SMMU_ENDPOINT_S2_ONLY : 0);
 	if (ctx.fault.event && ctx.fault.event != ge->fault)
 		record(sm, ge, ctx.fault, 0, false);
 	ge->fault = ctx.fault.event;

@@ -32,6 +32,8 @@ enum {
 /* kviommu_gendpoint::flags: faults of a stage are recorded */
 #define SMMU_ENDPOINT_RECORD	BIT(0)
 #define SMMU_ENDPOINT_S2_RECORD	BIT(1)
+/* and there is only a second one */
+#define SMMU_ENDPOINT_S2_ONLY	BIT(2)
 
 /**
  * struct smmu_cmd - a command, taken apart

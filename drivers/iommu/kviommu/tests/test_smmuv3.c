@@ -779,6 +779,30 @@ static void events(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_C_BAD_STE);
 }
 
+/* What the second stage refuses is told of as its own. */
+static void second_stage_events(struct kunit *test)
+{
+	struct guest *g = create(test);
+	struct mock_dev *d = mock_add_dev(g->m, 0, NULL);
+	u64 s2 = new_page(g), w[4];
+
+	mock_add_resv(d, IOVA, 0x1000, IOMMU_RESV_RESERVED);
+	plug(g, d, SID2);
+	fill_s2(g, SID, 3, s2);
+	map_in(g, s2, IOVA, DATA | S2_PAGE, 12);
+	set_config(g, SID, 6);
+	enable(g);
+	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_C_BAD_STE);
+	KUNIT_EXPECT_EQ(test, w[0] >> 32, SID2);
+	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_F_TRANSLATION);
+	KUNIT_EXPECT_EQ(test, w[0] >> 32, SID);
+	KUNIT_EXPECT_EQ(test, w[1], FIELD_PREP(SMMU_EVENT1_CLASS,
+					       SMMU_CLASS_IN) |
+				    SMMU_EVENT1_RNW | SMMU_EVENT1_S2);
+	KUNIT_EXPECT_EQ(test, w[2], IOVA);
+	KUNIT_EXPECT_EQ(test, w[3], IOVA);
+}
+
 /* A guest's tables that have no end, or lead to what is no memory */
 static void bad_tables(struct kunit *test)
 {
@@ -888,6 +912,7 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(full_queue),
 	KUNIT_CASE(sync_message),
 	KUNIT_CASE(events),
+	KUNIT_CASE(second_stage_events),
 	KUNIT_CASE(bad_tables),
 	KUNIT_CASE(off_busy),
 	KUNIT_CASE(off_abort),
