@@ -824,15 +824,18 @@ void smmu_translate_in(const struct smmu_view *view, struct kviommu_reader *r,
 	leaf->fault = leaf->ctx.fault;
 	if (leaf->ctx.kind == SMMU_BLOCKED)
 		return;
+	/* 3.4: a first stage that is passed by has a size, too. */
+	if (!s1 && addr >> smmu_oas(view->idr5)) {
+		leaf->fault = (struct smmu_fault){
+			.event = SMMU_EVENT_F_ADDR_SIZE,
+			.class = SMMU_CLASS_IN,
+		};
+		return;
+	}
 	if (leaf->ctx.kind == SMMU_BYPASS) {
-		leaf->ok = !(addr >> smmu_oas(view->idr5));
+		leaf->ok = true;
 		leaf->prot = KVIOMMU_READ | KVIOMMU_WRITE;
 		leaf->gpa = addr;
-		if (!leaf->ok)
-			leaf->fault = (struct smmu_fault){
-				.event = SMMU_EVENT_F_ADDR_SIZE,
-				.class = SMMU_CLASS_IN,
-			};
 		return;
 	}
 	leaf->fault = none;

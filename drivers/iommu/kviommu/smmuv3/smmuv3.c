@@ -155,7 +155,9 @@ static void smmu_lookup(struct kviommu_follow *f, struct kviommu_gendpoint *ge)
 				    ctx.vmid, ctx.asid, ctx.fault.event);
 	stages = ctx.key.flags & (SMMU_KEY_S1 | SMMU_KEY_S2);
 	ge->did = (u32)ctx.vmid << 16 | ctx.asid;
-	ge->flags = (ctx.record ? SMMU_ENDPOINT_RECORD : 0) |
+	/* Without a first stage no CD holds anything back. */
+	ge->flags = (ctx.record || !(stages & SMMU_KEY_S1) ?
+			SMMU_ENDPOINT_RECORD : 0) |
 		    (ctx.s2_record ? SMMU_ENDPOINT_S2_RECORD : 0) |
 		    (stages == SMMU_KEY_S2 ? SMMU_ENDPOINT_S2_ONLY : 0);
 	if (ctx.fault.event && ctx.fault.event != ge->fault)

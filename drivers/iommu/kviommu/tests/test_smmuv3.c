@@ -801,6 +801,18 @@ static void second_stage_events(struct kunit *test)
 				    SMMU_EVENT1_RNW | SMMU_EVENT1_S2);
 	KUNIT_EXPECT_EQ(test, w[2], IOVA);
 	KUNIT_EXPECT_EQ(test, w[3], IOVA);
+	/* The first one, passed by, has a size: alone, and with the second. */
+	kviommu_fault_report(g->v, mock_dev_dev(g->d), 1ULL << 52, true);
+	set_config(g, SID2, 4);
+	KUNIT_EXPECT_TRUE(test, cfgi(g, SID2));
+	kviommu_fault_report(g->v, mock_dev_dev(d), 1ULL << 52, true);
+	KUNIT_EXPECT_TRUE(test, sync(g));
+	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_F_ADDR_SIZE);
+	KUNIT_EXPECT_EQ(test, w[0] >> 32, SID);
+	KUNIT_EXPECT_EQ(test, w[1], FIELD_PREP(SMMU_EVENT1_CLASS,
+					       SMMU_CLASS_IN));
+	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_F_ADDR_SIZE);
+	KUNIT_EXPECT_EQ(test, w[0] >> 32, SID2);
 }
 
 /* A guest's tables that have no end, or lead to what is no memory */

@@ -4,6 +4,7 @@
  * against a reference that does nothing but follow one address through the
  * architecture, level by level.
  */
+#include <linux/bitfield.h>
 #include <linux/sizes.h>
 
 #include "mock.h"
@@ -232,6 +233,8 @@ static struct answer ref_translate(struct guest *g, u64 addr, bool write)
 
 	if (g->key.flags & SMMU_KEY_S1)
 		return ref_first(g, addr, write);
+	if (addr >> 48)
+		return fault(SMMU_EVENT_F_ADDR_SIZE, SMMU_CLASS_IN, false, 0);
 	a = ref_second(g, addr, SMMU_CLASS_IN);
 	if (!a.event && (write ? !a.write : !a.read))
 		return fault(SMMU_EVENT_F_PERMISSION, SMMU_CLASS_IN, true, addr);
@@ -469,7 +472,9 @@ static void compare_address(struct guest *g, u64 addr)
 		run++;
 	if (run == g->runs + g->nr_runs || run->iova > addr) {
 		KUNIT_ASSERT_EQ_MSG(test, prot, 0, "0x%llx", addr);
-		KUNIT_ASSERT_TRUE_MSG(test, hole(r.event), "0x%llx", addr);
+		KUNIT_ASSERT_TRUE_MSG(test, hole(r.event) ||
+				      (!(g->key.flags & SMMU_KEY_S1) && addr >> 48),
+				      "0x%llx", addr);
 		return;
 	}
 	KUNIT_ASSERT_EQ_MSG(test, run->prot, prot, "0x%llx", addr);
@@ -568,6 +573,7 @@ static struct guest *guest_create(struct kunit *test, u64 seed)
 	KUNIT_ASSERT_NOT_NULL(test, g->pages);
 	table_mem_init(&g->mem, test, find);
 	mock_seed(test, &g->rnd, seed);
+	g->view.idr5 = FIELD_PREP(SMMU_IDR5_OAS, 5);
 	return g;
 }
 
