@@ -52,6 +52,10 @@ static void make_record(u32 sid, const struct smmu_fault *fault, u64 addr,
 		   (write ? 0 : SMMU_EVENT1_RNW) |
 		   (fault->s2 ? SMMU_EVENT1_S2 : 0);
 	words[2] = addr;
+	/* Tables are only read. */
+	if (fault->event == SMMU_EVENT_F_PERMISSION &&
+	    fault->class == SMMU_CLASS_TTD)
+		words[1] |= SMMU_EVENT1_TTRNW;
 }
 
 static bool write_record(struct kviommu_smmu *sm, const u64 *words)

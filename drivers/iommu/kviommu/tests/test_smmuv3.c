@@ -815,6 +815,27 @@ static void second_stage_events(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, w[0] >> 32, SID2);
 }
 
+/* A table of the first stage that the second one has not to be read */
+static void unreadable_table(struct kunit *test)
+{
+	struct guest *g = create(test);
+	u64 s2 = new_page(g), i, w[4];
+
+	fill_s2(g, SID, 3, s2);
+	for (i = 0; i < DATA; i += 0x1000)
+		map_in(g, s2, i, i | S2_PAGE, 12);
+	map_in(g, s2, g->root, g->root | (S2_PAGE & ~0x40ULL), 12);
+	set_config(g, SID, 7);
+	enable(g);
+	kviommu_fault_report(g->v, mock_dev_dev(g->d), IOVA, true);
+	KUNIT_EXPECT_TRUE(test, sync(g));
+	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_F_PERMISSION);
+	KUNIT_EXPECT_EQ(test, w[1], FIELD_PREP(SMMU_EVENT1_CLASS,
+					       SMMU_CLASS_TTD) |
+				    SMMU_EVENT1_S2 | SMMU_EVENT1_TTRNW);
+	KUNIT_EXPECT_EQ(test, w[3], g->root);
+}
+
 /* A guest's tables that have no end, or lead to what is no memory */
 static void bad_tables(struct kunit *test)
 {
@@ -925,6 +946,7 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(sync_message),
 	KUNIT_CASE(events),
 	KUNIT_CASE(second_stage_events),
+	KUNIT_CASE(unreadable_table),
 	KUNIT_CASE(bad_tables),
 	KUNIT_CASE(off_busy),
 	KUNIT_CASE(off_abort),
