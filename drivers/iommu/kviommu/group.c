@@ -82,11 +82,12 @@ static void resolve(struct kviommu *v, struct kviommu_group *g,
 	if (!v->open || !v->memory)
 		return;
 	list_for_each_entry(ep, &g->eps, group_node) {
+		/* It reaches what the others do, attached or not. */
+		unsafe |= ep->unsafe;
 		if (!takes_part(ep))
 			continue;
 		te = (struct kviommu_target){ .state = KVIOMMU_BLOCKED };
 		v->model->resolve(v, ep, &te);
-		unsafe |= ep->unsafe;
 		held |= ep->held;
 		/* Without a leader: what all of them may reach. */
 		if (first || (te.chosen && !t->chosen) ||
@@ -115,7 +116,8 @@ static void resolve(struct kviommu *v, struct kviommu_group *g,
  * @g: group
  *
  * Members that may still do DMA must not reach guest memory 1:1 with the
- * addresses they have.
+ * addresses they have. That includes those that are not attached now: they may
+ * be again, and until then reach what the others of the group do.
  */
 void kviommu_group_mark_unsafe(struct kviommu_group *g)
 {
@@ -124,7 +126,7 @@ void kviommu_group_mark_unsafe(struct kviommu_group *g)
 	if (!g->tainted)
 		return;
 	list_for_each_entry(ep, &g->eps, group_node)
-		if (takes_part(ep) && !ep->quiet)
+		if (READ_ONCE(ep->kdev->bound) && !ep->quiet)
 			ep->unsafe |= ep->kdev->ops->bus_master(ep->kdev->priv);
 }
 
@@ -307,10 +309,13 @@ void kviommu_group_block_member(struct kviommu *v, struct kviommu_endpoint *ep)
 
 	lockdep_assert_held(&v->lock);
 	hwpt_detach(ep);
-	/* Was it the leader? Then the others lose what they do DMA to. */
+	/*
+	 * Was it the leader? Then the others lose what they do DMA to, now, or when
+	 * there is guest memory again.
+	 */
 	resolve(v, g, &t);
-	if (g->hostdom && (t.state != KVIOMMU_TRANSLATED ||
-			   t.shadow != g->hostdom->shadow))
+	if (!g->hostdom || t.state != KVIOMMU_TRANSLATED ||
+	    t.shadow != g->hostdom->shadow)
 		kviommu_group_mark_unsafe(g);
 	kviommu_group_apply(v, g);
 }

@@ -205,9 +205,6 @@ static void act_on_endpoint(struct kviommu *v, struct kviommu_endpoint *ep,
 		kviommu_group_apply(v, ep->group);
 		break;
 	case BLOCK:
-		/* What it had in a hold counts when it is attached again. */
-		if (kviommu_group_held(ep->group))
-			kviommu_group_mark_unsafe(ep->group);
 		ep->kdev->attached = false;
 		kviommu_group_block_member(v, ep);
 		let_go(v, ep);

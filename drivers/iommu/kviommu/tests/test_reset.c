@@ -87,12 +87,15 @@ KUNIT_ARRAY_PARAM_DESC(variant, variants, name);
 
 /**
  * struct history - of a device, what counts of it
- * @dirty: what it does DMA to are addresses of translations that were reset, and
- *	   it was not quiet since
+ * @old: it has mastered the bus while its group was translated, was not quiet since,
+ *	 and its group was not in bypass
+ * @dirty: what it does DMA to are addresses of translations that were reset, or
+ *	   dropped, and it was not quiet since
  * @busy: it is to be waited for
  * @clean: it was quiet since the hold began
  */
 struct history {
+	bool old;
 	bool dirty;
 	bool busy;
 	bool clean;
@@ -345,6 +348,15 @@ static bool attached(struct mock_dev *d)
 	return d->kdev->bound && d->kdev->attached;
 }
 
+/* Their translations go. */
+static void drop(struct explorer *x)
+{
+	unsigned int i;
+
+	for (i = 0; i < x->var->devs; i++)
+		x->h[i].dirty |= x->h[i].old && x->d[i]->bus_master;
+}
+
 /* Are devices of no domain in bypass after it? The bypass register survives STOP. */
 static bool bypass_after(struct explorer *x, enum event e)
 {
@@ -360,12 +372,12 @@ static void before_reset(struct explorer *x, enum event e)
 	/* One in another changes nothing. */
 	if (x->waiting)
 		return;
+	drop(x);
 	for (i = 0; i < x->var->devs; i++) {
 		struct mock_dev *d = x->d[i];
 		bool uses = attached(d) && d->bus_master &&
 			    mock_is_paging(d->domain);
 
-		x->h[i].dirty |= uses;
 		x->h[i].busy = attached(d) && d->bus_master;
 		busy |= uses;
 		pass |= x->h[i].busy && d->hwpt;
@@ -385,6 +397,7 @@ static void before_reset(struct explorer *x, enum event e)
 
 static void clean(struct explorer *x, unsigned int i)
 {
+	x->h[i].old = false;
 	x->h[i].dirty = false;
 	x->h[i].busy = false;
 	x->h[i].clean = x->waiting;
@@ -402,21 +415,31 @@ static void let_go(struct explorer *x)
 		x->h[i].clean = false;
 }
 
-/* Up to now: a device that has come after the hold began has what was kept, too. */
-static void in_hold(struct explorer *x)
+/*
+ * Up to now: who masters the bus reaches what its group does, attached or not; so a
+ * device that has come after a hold began has what was kept, too.
+ */
+static void so_far(struct explorer *x)
 {
+	bool pass = x->d[0]->hwpt || (x->var->devs > 1 && x->d[1]->hwpt);
 	unsigned int i;
 
-	for (i = 0; i < x->var->devs; i++)
-		x->h[i].dirty |= x->kept && !x->h[i].clean &&
-				 attached(x->d[i]) && x->d[i]->bus_master;
+	for (i = 0; i < x->var->devs; i++) {
+		x->h[i].old &= !pass;
+		/* What it was told after a reset in a hold is for after the hold. */
+		if (!x->d[i]->bus_master || x->h[i].clean ||
+		    !mock_is_paging(x->d[i]->domain))
+			continue;
+		x->h[i].old = true;
+		x->h[i].dirty |= x->kept;
+	}
 }
 
 static void history(struct explorer *x, enum event e, unsigned int i)
 {
 	bool busy = false;
 
-	in_hold(x);
+	so_far(x);
 	switch (e) {
 	case SYSTEM_RESET:
 	case STOP:
@@ -440,6 +463,8 @@ static void history(struct explorer *x, enum event e, unsigned int i)
 	case UNBIND:
 		clean(x, i);
 		/* The other one has used the domain of the first. */
+		if (!i)
+			drop(x);
 		if (!i && x->kept)
 			let_go(x);
 		break;
@@ -453,6 +478,8 @@ static void history(struct explorer *x, enum event e, unsigned int i)
 		break;
 	case DETACH:
 		x->h[i].busy = false;
+		if (!i)
+			drop(x);
 		if (!i && x->kept)
 			let_go(x);
 		break;
@@ -481,7 +508,7 @@ static void check(struct explorer *x, enum event e)
 	unsigned int i;
 
 	for (i = 0; i < x->var->devs; i++) {
-		dirty |= x->h[i].dirty && attached(x->d[i]);
+		dirty |= x->h[i].dirty;
 		busy |= x->h[i].busy;
 	}
 	for (i = 0; i < x->var->devs; i++) {
@@ -491,9 +518,9 @@ static void check(struct explorer *x, enum event e)
 			KUNIT_FAIL(test, "device %u: not blocked, with no vIOMMU or memory", i);
 		if (!attached(d) && d->hwpt)
 			KUNIT_FAIL(test, "device %u: in bypass, but not attached", i);
-		/* Never 1:1 with addresses of translations */
-		if (x->h[i].dirty && d->hwpt)
-			KUNIT_FAIL(test, "device %u: in bypass, but not quiet since the reset", i);
+		/* Never 1:1 with addresses of translations; what one reaches, all do. */
+		if (dirty && d->hwpt)
+			KUNIT_FAIL(test, "device %u: in bypass, but one was not quiet since the reset", i);
 		/* Order: what it does DMA to stays until it is quiet. */
 		pte = pte_of(d);
 		if (x->kept && attached(d) &&
@@ -591,6 +618,7 @@ static unsigned long key_of(struct explorer *x)
 		key = mix(key, !!d->hwpt, 1);
 		key = mix(key, mock_is_paging(d->domain), 1);
 		key = mix(key, !!pte_of(d), 1);
+		key = mix(key, x->h[i].old, 1);
 		key = mix(key, x->h[i].dirty, 1);
 		key = mix(key, x->h[i].busy, 1);
 		key = mix(key, x->h[i].clean, 1);

@@ -210,10 +210,10 @@ static struct decision decide(struct fixture *f, const enum want *want,
 	if (!f->m->v.open || !f->m->v.memory)
 		return d;
 	for (i = 0; i < n; i++) {
-		if (!attached[i])
-			continue;
 		unsafe |= want[i] == WANT_BYPASS_UNSAFE ||
 			  want[i] == WANT_CHOSEN_BYPASS_UNSAFE;
+		if (!attached[i])
+			continue;
 		blocked |= want[i] == WANT_BLOCKED;
 		bypass |= want[i] == WANT_BYPASS || want[i] == WANT_BYPASS_UNSAFE;
 		if (want[i] >= WANT_CHOSEN_BYPASS && leader == NR_WANTS)
