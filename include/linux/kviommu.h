@@ -22,7 +22,8 @@ struct kviommu_dev;
  * @attach: attach to the page table or IOAS @pt_id; writes back the id in use
  * @replace: the same while attached, without a moment of blocking
  * @detach: take the device off it; it is blocked when this returns
- * @bus_master: whether the device may start DMA, from its command register
+ * @bus_master: whether the device may start DMA, from its command register; true
+ *		while a reset of it is under way, which may fail
  *
  * Called with the lock of the vIOMMU held, between kviommu_dev_bind() and
  * kviommu_dev_unbind().
@@ -43,6 +44,7 @@ void kviommu_dev_bind(struct kviommu_dev *kdev, struct iommufd_ctx *ictx);
 void kviommu_dev_unbind(struct kviommu_dev *kdev);
 int kviommu_dev_attach(struct kviommu_dev *kdev, u32 *pt_id);
 void kviommu_dev_detach(struct kviommu_dev *kdev);
-void kviommu_dev_quiet(struct kviommu_dev *kdev, bool reset);
+void kviommu_dev_command(struct kviommu_dev *kdev);
+void kviommu_dev_reset(struct kviommu_dev *kdev);
 
 #endif /* _LINUX_KVIOMMU_H */

@@ -323,6 +323,32 @@ int kviommu_unassign(struct kviommu *v, const char *name)
 EXPORT_SYMBOL_IF_KUNIT(kviommu_unassign);
 
 /**
+ * kviommu_assume_reset() - an admin says that a device need not be reset
+ * @v: vIOMMU
+ * @name: of the host device
+ *
+ * For devices that can't be: what they were told to do before is taken for over.
+ *
+ * Return: 0; -ENODEV if it is not assigned to @v.
+ */
+int kviommu_assume_reset(struct kviommu *v, const char *name)
+{
+	struct kviommu_endpoint *ep;
+
+	guard(mutex)(&v->lock);
+	ep = endpoint_of_host(v, name);
+	if (!ep) {
+		dev_warn(kviommu_dev(v),
+			 "KV19: cannot assume that %s was reset: it is not assigned to this vIOMMU\n",
+			 name);
+		return -ENODEV;
+	}
+	kviommu_endpoint_event(ep, KVIOMMU_EP_RESET);
+	return 0;
+}
+EXPORT_SYMBOL_IF_KUNIT(kviommu_assume_reset);
+
+/**
  * kviommu_unassign_all() - the vIOMMU goes away
  * @v: vIOMMU, not open. Devices that a VMM still has open are blocked.
  */
@@ -573,21 +599,37 @@ void kviommu_dev_detach(struct kviommu_dev *kdev)
 EXPORT_SYMBOL_GPL(kviommu_dev_detach);
 
 /**
- * kviommu_dev_quiet() - the device does no DMA any more
+ * kviommu_dev_command() - the device's command register was written
  * @kdev: handle
- * @reset: it was reset, with success; else its bus mastering was switched off,
- *	   and that counts only if it still is
+ *
+ * What counts is whether it masters the bus now.
  */
-void kviommu_dev_quiet(struct kviommu_dev *kdev, bool reset)
+void kviommu_dev_command(struct kviommu_dev *kdev)
 {
 	struct kviommu *v = lock_viommu_of(kdev);
 
 	if (!v)
 		return;
-	if (reset)
-		kviommu_endpoint_event(kdev->ep, KVIOMMU_EP_RESET);
-	else if (!kdev->ops->bus_master(kdev->priv))
-		kviommu_endpoint_event(kdev->ep, KVIOMMU_EP_MASTER_OFF);
+	kviommu_endpoint_event(kdev->ep, kdev->ops->bus_master(kdev->priv) ?
+					 KVIOMMU_EP_MASTER_ON :
+					 KVIOMMU_EP_MASTER_OFF);
 	unlock_viommu(v);
 }
-EXPORT_SYMBOL_GPL(kviommu_dev_quiet);
+EXPORT_SYMBOL_GPL(kviommu_dev_command);
+
+/**
+ * kviommu_dev_reset() - the device was reset, with success
+ * @kdev: handle. It does not master the bus since; if it does, somebody has told it
+ *	  to meanwhile, and nobody knows what else: then this does not count
+ */
+void kviommu_dev_reset(struct kviommu_dev *kdev)
+{
+	struct kviommu *v = lock_viommu_of(kdev);
+
+	if (!v)
+		return;
+	if (!kdev->ops->bus_master(kdev->priv))
+		kviommu_endpoint_event(kdev->ep, KVIOMMU_EP_RESET);
+	unlock_viommu(v);
+}
+EXPORT_SYMBOL_GPL(kviommu_dev_reset);

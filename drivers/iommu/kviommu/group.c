@@ -126,7 +126,7 @@ void kviommu_group_mark_unsafe(struct kviommu_group *g)
 	if (!g->tainted)
 		return;
 	list_for_each_entry(ep, &g->eps, group_node)
-		if (READ_ONCE(ep->kdev->bound) && !ep->quiet)
+		if (READ_ONCE(ep->kdev->bound) && !ep->fresh)
 			ep->unsafe |= ep->kdev->ops->bus_master(ep->kdev->priv);
 }
 

@@ -532,9 +532,9 @@ struct kviommu_dev {
  * @domain: the model's, what the guest attached it to
  * @domain_node: for the model's list of a domain's endpoints
  * @unsafe: it may still do DMA with addresses of translations that are gone;
- *	    no bypass before it is quiet
+ *	    no bypass before it is reset
  * @held: it may still do DMA after a reset, and keeps what it had before
- * @quiet: it was quiet since its group is held
+ * @fresh: it was reset since its group is held
  * @model_priv: the model's; it is gone after kviommu_model::leave()
  */
 struct kviommu_endpoint {
@@ -547,7 +547,7 @@ struct kviommu_endpoint {
 	void *domain;
 	bool unsafe;
 	bool held;
-	bool quiet;
+	bool fresh;
 	void *model_priv;
 	struct kviommu_geometry geo;
 };
@@ -574,6 +574,7 @@ extern struct mutex kviommu_devs_lock;	/* which device is whose */
 
 int kviommu_assign(struct kviommu *v, const char *name, u32 id);
 int kviommu_unassign(struct kviommu *v, const char *name);
+int kviommu_assume_reset(struct kviommu *v, const char *name);
 void kviommu_unassign_all(struct kviommu *v);
 struct kviommu_endpoint *kviommu_endpoint_find(struct kviommu *v, u32 id);
 enum kviommu_state kviommu_endpoint_state(const struct kviommu_endpoint *ep);
@@ -1098,8 +1099,9 @@ enum kviommu_source {
 	KVIOMMU_MEMORY,		/* guest memory is attached, or detached */
 	KVIOMMU_CLOSED,		/* the VMM has closed the vIOMMU, or is dead */
 	/* Of one endpoint: */
-	KVIOMMU_EP_RESET,	/* VFIO_DEVICE_RESET, hot reset */
-	KVIOMMU_EP_MASTER_OFF,	/* bus mastering was switched off, FLR */
+	KVIOMMU_EP_RESET,	/* VFIO_DEVICE_RESET, hot reset, FLR */
+	KVIOMMU_EP_MASTER_ON,	/* bus mastering was switched on */
+	KVIOMMU_EP_MASTER_OFF,	/* bus mastering was switched off */
 	KVIOMMU_EP_DETACHED,	/* the VMM has detached it */
 	KVIOMMU_EP_CLOSED,	/* the VMM has closed it, or is dead */
 	KVIOMMU_EP_REMOVED,	/* unassigned, or a driver or the mdev goes */

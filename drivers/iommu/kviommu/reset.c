@@ -29,11 +29,13 @@ enum action {
 	NONE,		/* nothing: it is right as it is */
 	APPLY,		/* it goes where the model wants it */
 	HOLD,		/* quiescing while it masters the bus, else as RELEASE */
-	RELEASE,	/* out of its guest domain; no bypass before it is quiet */
+	RELEASE,	/* out of its guest domain; no bypass before it is reset */
 	ADOPT,		/* no longer held, but it stays until it is looked up */
-	QUIET,		/* safe; if it was the last one held, as RELEASE */
+	MARK,		/* no bypass before it is reset, if its group is translated */
+	QUIET,		/* if it was the last one held, as RELEASE */
+	SAFE,		/* bypass is allowed; else as QUIET */
 	BLOCK,		/* blocked; what the guest has attached it to stays */
-	FORGET,		/* blocked, out of its guest domain, and safe */
+	FORGET,		/* blocked, out of its guest domain; as SAFE */
 };
 
 static const u8 actions[KVIOMMU_NR_SOURCES][KVIOMMU_NR_STATES] = {
@@ -48,8 +50,9 @@ static const u8 actions[KVIOMMU_NR_SOURCES][KVIOMMU_NR_STATES] = {
 	[KVIOMMU_SUSPEND]	= { NONE,    NONE,    NONE,    NONE,    RELEASE },
 	[KVIOMMU_MEMORY]	= { NONE,    APPLY,   APPLY,   APPLY,   RELEASE },
 	[KVIOMMU_CLOSED]	= { RELEASE, RELEASE, RELEASE, RELEASE, RELEASE },
-	[KVIOMMU_EP_RESET]	= { NONE,    QUIET,   QUIET,   QUIET,   QUIET },
-	[KVIOMMU_EP_MASTER_OFF]	= { NONE,    QUIET,   QUIET,   QUIET,   QUIET },
+	[KVIOMMU_EP_RESET]	= { NONE,    SAFE,    SAFE,    SAFE,    SAFE },
+	[KVIOMMU_EP_MASTER_ON]	= { NONE,    NONE,    NONE,    NONE,    MARK },
+	[KVIOMMU_EP_MASTER_OFF]	= { NONE,    NONE,    NONE,    NONE,    QUIET },
 	[KVIOMMU_EP_DETACHED]	= { NONE,    BLOCK,   BLOCK,   BLOCK,   BLOCK },
 	[KVIOMMU_EP_CLOSED]	= { NONE,    FORGET,  FORGET,  FORGET,  FORGET },
 	[KVIOMMU_EP_REMOVED]	= { FORGET,  FORGET,  FORGET,  FORGET,  FORGET },
@@ -67,6 +70,7 @@ static const char * const source_names[KVIOMMU_NR_SOURCES] = {
 	[KVIOMMU_MEMORY]	= "memory",
 	[KVIOMMU_CLOSED]	= "closed",
 	[KVIOMMU_EP_RESET]	= "endpoint_reset",
+	[KVIOMMU_EP_MASTER_ON]	= "endpoint_master_on",
 	[KVIOMMU_EP_MASTER_OFF]	= "endpoint_master_off",
 	[KVIOMMU_EP_DETACHED]	= "endpoint_detached",
 	[KVIOMMU_EP_CLOSED]	= "endpoint_closed",
@@ -94,7 +98,7 @@ static enum kviommu_state state_of(struct kviommu_group *g)
 }
 
 /*
- * Members that master the bus now and were not quiet since are unsafe: not only
+ * Members that master the bus now and were not reset since are unsafe: not only
  * those for whom the hold began, but also who has joined them later.
  */
 static void end_hold(struct kviommu_group *g)
@@ -104,7 +108,7 @@ static void end_hold(struct kviommu_group *g)
 	kviommu_group_mark_unsafe(g);
 	list_for_each_entry(ep, &g->eps, group_node) {
 		ep->held = false;
-		ep->quiet = false;
+		ep->fresh = false;
 	}
 }
 
@@ -151,11 +155,11 @@ static void let_go(struct kviommu *v, struct kviommu_endpoint *ep)
 		leave_domains(v, g);
 }
 
-/* It can do no DMA any more. */
-static void quiet(struct kviommu *v, struct kviommu_endpoint *ep)
+/* It knows of no addresses any more. */
+static void safe(struct kviommu *v, struct kviommu_endpoint *ep)
 {
 	ep->unsafe = false;
-	ep->quiet = kviommu_group_held(ep->group);
+	ep->fresh = kviommu_group_held(ep->group);
 	let_go(v, ep);
 }
 
@@ -167,7 +171,7 @@ static void forget(struct kviommu *v, struct kviommu_endpoint *ep)
 	ep->kdev->attached = false;
 	kviommu_group_block_member(v, ep);
 	v->model->leave(v, ep);
-	quiet(v, ep);
+	safe(v, ep);
 	kviommu_group_apply(v, ep->group);
 	list_for_each_entry(o, &ep->group->eps, group_node)
 		if (o != ep && READ_ONCE(o->kdev->bound))
@@ -200,8 +204,16 @@ static void act_on_endpoint(struct kviommu *v, struct kviommu_endpoint *ep,
 			    enum action action)
 {
 	switch (action) {
+	case MARK:
+		kviommu_group_mark_unsafe(ep->group);
+		break;
 	case QUIET:
-		quiet(v, ep);
+		/* What it was told to do it goes on with when that is on again. */
+		let_go(v, ep);
+		kviommu_group_apply(v, ep->group);
+		break;
+	case SAFE:
+		safe(v, ep);
 		kviommu_group_apply(v, ep->group);
 		break;
 	case BLOCK:
@@ -321,7 +333,7 @@ static void deadline_fn(struct work_struct *work)
 	mutex_lock(&v->lock);
 	/* The hold may just have ended, and another one begun. */
 	if (v->reset.holding && !delayed_work_pending(&v->reset.deadline)) {
-		kviommu_warn(v, "KV31: devices were not quiet %llu ms after a reset: they are blocked until they are\n",
+		kviommu_warn(v, "KV31: devices were not quiet %llu ms after a reset: they are blocked until they are reset\n",
 			     div_u64(ktime_get_ns() - v->reset.since,
 				     NSEC_PER_MSEC));
 		kviommu_event(v, KVIOMMU_DEADLINE);

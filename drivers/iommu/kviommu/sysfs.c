@@ -67,22 +67,39 @@ static ssize_t assign_store(struct device *dev, struct device_attribute *attr,
 }
 static DEVICE_ATTR_WO(assign);
 
-static ssize_t unassign_store(struct device *dev,
-			      struct device_attribute *attr, const char *buf,
-			      size_t count)
+/* A host device is written: do @fn with it. */
+static ssize_t host_store(struct device *dev, struct device_attribute *attr,
+			  const char *buf, size_t count,
+			  int (*fn)(struct kviommu *v, const char *name))
 {
 	char host[32], end, name[16];
 	int rc;
 
 	if (sscanf(buf, "%31s %c", host, &end) != 1 ||
 	    !parse_host(host, name)) {
-		dev_warn(dev, "KV15: unassign wants \"HOST-BDF\", like \"0000:01:00.0\"\n");
+		dev_warn(dev, "KV15: %s wants \"HOST-BDF\", like \"0000:01:00.0\"\n",
+			 attr->attr.name);
 		return -EINVAL;
 	}
-	rc = kviommu_unassign(to_v(dev), name);
+	rc = fn(to_v(dev), name);
 	return rc ? rc : count;
 }
+
+static ssize_t unassign_store(struct device *dev,
+			      struct device_attribute *attr, const char *buf,
+			      size_t count)
+{
+	return host_store(dev, attr, buf, count, kviommu_unassign);
+}
 static DEVICE_ATTR_WO(unassign);
+
+static ssize_t assume_reset_store(struct device *dev,
+				  struct device_attribute *attr,
+				  const char *buf, size_t count)
+{
+	return host_store(dev, attr, buf, count, kviommu_assume_reset);
+}
+static DEVICE_ATTR_WO(assume_reset);
 
 static ssize_t endpoints_show(struct device *dev,
 			      struct device_attribute *attr, char *buf)
@@ -345,6 +362,7 @@ static DEVICE_ATTR_RW(address_width);
 static struct attribute *kviommu_attrs[] = {
 	&dev_attr_address_width.attr,
 	&dev_attr_assign.attr,
+	&dev_attr_assume_reset.attr,
 	&batch.attr.attr,
 	&boot_bypass.attr.attr,
 	&dev_attr_endpoints.attr,

@@ -855,6 +855,16 @@ int mock_attach(struct mock_dev *d, u32 pt_id)
 	return kviommu_dev_attach(d->kdev, &pt_id);
 }
 
+/**
+ * mock_dev_reset() - the VMM resets the device, as kviommu_vfio_pci does it
+ * @d: device
+ */
+void mock_dev_reset(struct mock_dev *d)
+{
+	d->bus_master = false;
+	kviommu_dev_reset(d->kdev);
+}
+
 static void remove_dev(struct mock_dev *d)
 {
 	if (d->kdev) {

@@ -186,6 +186,7 @@ void mock_dev_register(struct mock_dev *d);
 struct kviommu_endpoint *mock_assign(struct mock_dev *d, u32 id);
 void mock_bind(struct mock_dev *d);
 int mock_attach(struct mock_dev *d, u32 pt_id);
+void mock_dev_reset(struct mock_dev *d);
 bool mock_dev_blocked(struct mock_dev *d);
 
 void mock_open(struct mock *m);

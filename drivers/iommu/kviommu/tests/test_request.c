@@ -791,14 +791,20 @@ static void reset_translated_until_quiet(struct kunit *test)
 	/* A quiet one has nothing to be waited for. */
 	KUNIT_EXPECT_EQ(test, m.d30->hwpt, GUEST_PT);
 	/* Its bus mastering was off, but is on again. */
-	kviommu_dev_quiet(m.d10->kdev, false);
+	kviommu_dev_command(m.d10->kdev);
 	KUNIT_EXPECT_TRUE(test, reaches(g, m.d10, MAP1, RAM));
 	m.d10->bus_master = false;
-	kviommu_dev_quiet(m.d10->kdev, false);
-	KUNIT_EXPECT_EQ(test, m.d10->hwpt, GUEST_PT);
+	kviommu_dev_command(m.d10->kdev);
 	KUNIT_EXPECT_EQ(test, g->v->nr_mappings, 0);
 	KUNIT_EXPECT_EQ(test, g->vi->nr_domains, 0);
 	KUNIT_EXPECT_EQ(test, mock_nr_domains(g->m), 0);
+	/* But when it is on again it goes on with what it was told. */
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d10));
+	m.d10->bus_master = true;
+	kviommu_dev_reset(m.d10->kdev);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d10));
+	mock_dev_reset(m.d10);
+	KUNIT_EXPECT_EQ(test, m.d10->hwpt, GUEST_PT);
 }
 
 static void reset_unsafe(struct kunit *test)
@@ -818,7 +824,7 @@ static void reset_unsafe(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d10->domain));
 	KUNIT_EXPECT_EQ(test, OK, guest_detach(g, 1, 0x10));
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d10));
-	kviommu_dev_quiet(m.d10->kdev, true);
+	mock_dev_reset(m.d10);
 	KUNIT_EXPECT_EQ(test, m.d10->hwpt, GUEST_PT);
 }
 
@@ -835,9 +841,9 @@ static void reset_system(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, g->vi->nr_domains, 1);
 	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d30->domain));
 	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d31->domain));
-	kviommu_dev_quiet(m.d31->kdev, true);
+	mock_dev_reset(m.d31);
 	KUNIT_EXPECT_TRUE(test, mock_is_paging(m.d30->domain));
-	kviommu_dev_quiet(m.d30->kdev, true);
+	mock_dev_reset(m.d30);
 	KUNIT_EXPECT_EQ(test, g->vi->nr_domains, 0);
 	KUNIT_EXPECT_EQ(test, m.d30->hwpt, GUEST_PT);
 	KUNIT_EXPECT_EQ(test, m.d31->hwpt, GUEST_PT);

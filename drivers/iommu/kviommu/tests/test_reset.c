@@ -87,12 +87,12 @@ KUNIT_ARRAY_PARAM_DESC(variant, variants, name);
 
 /**
  * struct history - of a device, what counts of it
- * @old: it has mastered the bus while its group was translated, was not quiet since,
+ * @old: it has mastered the bus while its group was translated, was not reset since,
  *	 and its group was not in bypass
  * @dirty: what it does DMA to are addresses of translations that were reset, or
- *	   dropped, and it was not quiet since
+ *	   dropped, while it was mastering the bus, and it was not reset since
  * @busy: it is to be waited for
- * @clean: it was quiet since the hold began
+ * @clean: it was reset since the hold began
  */
 struct history {
 	bool old;
@@ -319,16 +319,12 @@ static void happen(struct explorer *x, enum event e, struct mock_dev *d)
 		kviommu_dev_detach(d->kdev);
 		break;
 	case MASTER:
-		d->bus_master = true;
-		break;
 	case NO_MASTER:
-		d->bus_master = false;
-		kviommu_dev_quiet(d->kdev, false);
+		d->bus_master = e == MASTER;
+		kviommu_dev_command(d->kdev);
 		break;
 	case RESET:
-		/* As kviommu_vfio_pci leaves it */
-		d->bus_master = false;
-		kviommu_dev_quiet(d->kdev, true);
+		mock_dev_reset(d);
 		break;
 	default:
 		break;
@@ -469,8 +465,11 @@ static void history(struct explorer *x, enum event e, unsigned int i)
 			let_go(x);
 		break;
 	case RESET:
-	case NO_MASTER:
 		clean(x, i);
+		break;
+	case NO_MASTER:
+		/* It goes on with what it was told when that is on again. */
+		x->h[i].busy = false;
 		break;
 	case ATTACH:
 		/* Who joins a group may have been translated before. */
@@ -520,7 +519,7 @@ static void check(struct explorer *x, enum event e)
 			KUNIT_FAIL(test, "device %u: in bypass, but not attached", i);
 		/* Never 1:1 with addresses of translations; what one reaches, all do. */
 		if (dirty && d->hwpt)
-			KUNIT_FAIL(test, "device %u: in bypass, but one was not quiet since the reset", i);
+			KUNIT_FAIL(test, "device %u: in bypass, but one was not reset since", i);
 		/* Order: what it does DMA to stays until it is quiet. */
 		pte = pte_of(d);
 		if (x->kept && attached(d) &&
@@ -614,7 +613,7 @@ static unsigned long key_of(struct explorer *x)
 		key = mix(key, d->bus_master, 1);
 		key = mix(key, ep_of(d)->held, 1);
 		key = mix(key, ep_of(d)->unsafe, 1);
-		key = mix(key, ep_of(d)->quiet, 1);
+		key = mix(key, ep_of(d)->fresh, 1);
 		key = mix(key, !!d->hwpt, 1);
 		key = mix(key, mock_is_paging(d->domain), 1);
 		key = mix(key, !!pte_of(d), 1);

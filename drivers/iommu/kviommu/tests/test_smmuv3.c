@@ -877,9 +877,11 @@ static void off_busy(struct kunit *test)
 	put(g, SMMU_CR0, 0, 4);
 	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA, DATA));
 	g->d->bus_master = false;
-	kviommu_dev_quiet(g->d->kdev, false);
-	KUNIT_EXPECT_EQ(test, g->d->hwpt, PT);
+	kviommu_dev_command(g->d->kdev);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(g->d));
 	KUNIT_EXPECT_EQ(test, 0, g->sm->f.nr_domains);
+	mock_dev_reset(g->d);
+	KUNIT_EXPECT_EQ(test, g->d->hwpt, PT);
 }
 
 /* What is to be aborted is so at once, quiet or not. */
@@ -904,8 +906,7 @@ static void off_abort(struct kunit *test)
 	/* What it does DMA to may still be what was translated. */
 	put(g, SMMU_GBPA, SMMU_GBPA_UPDATE, 4);
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(g->d));
-	g->d->bus_master = false;
-	kviommu_dev_quiet(g->d->kdev, false);
+	mock_dev_reset(g->d);
 	KUNIT_EXPECT_EQ(test, g->d->hwpt, PT);
 }
 

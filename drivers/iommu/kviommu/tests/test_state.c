@@ -576,7 +576,7 @@ static void state_quiet(struct kunit *test)
 	set_want(f, d, WANT_BYPASS_UNSAFE);
 	KUNIT_ASSERT_EQ(test, 0, mock_attach(d, GUEST_PT));
 	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
-	kviommu_dev_quiet(d->kdev, true);
+	mock_dev_reset(d);
 	KUNIT_EXPECT_FALSE(test, d->kdev->ep->unsafe);
 	expect_state(f, d, KVIOMMU_BYPASS, NULL);
 	/* A new VMM starts with a device that was reset. */

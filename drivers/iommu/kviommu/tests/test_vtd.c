@@ -772,8 +772,8 @@ static void vtd_off_busy(struct kunit *test)
 	vg_flush_all(m.g);
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
 	m.d->bus_master = false;
-	kviommu_dev_quiet(m.d->kdev, false);
-	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
+	kviommu_dev_command(m.d->kdev);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
 	KUNIT_EXPECT_EQ(test, 0, m.g->vt->f.nr_domains);
 	KUNIT_EXPECT_FALSE(test, m.g->v->reset.holding);
 
@@ -792,7 +792,7 @@ static void vtd_off_busy(struct kunit *test)
 		       1 << 8 | VTD_AW_48);
 	vg_command(m.g, VTD_GCMD_TE, 0);
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
-	kviommu_dev_quiet(m.d->kdev, true);
+	mock_dev_reset(m.d);
 	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
 }
 
@@ -807,7 +807,7 @@ static void vtd_reset(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, vg_read(m.g, VTD_GSTS, 4));
 	KUNIT_EXPECT_EQ(test, 0, vg_read(m.g, VTD_RTADDR, 8));
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
-	kviommu_dev_quiet(m.d->kdev, true);
+	mock_dev_reset(m.d);
 	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
 	KUNIT_EXPECT_EQ(test, 0, m.g->vt->f.nr_domains);
 	vg_start(m.g);
@@ -1494,7 +1494,7 @@ static void vtd_host_fails(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_CTX_INVALID,
 			vg_fault(m.g, &sid, &addr));
 	/* An unmap that does not happen */
-	kviommu_dev_quiet(m.d->kdev, true);
+	mock_dev_reset(m.d);
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
 	vg_unmap(m.g, m.root, 4, IOVA, 12);
 	m.g->m->short_unmap = true;

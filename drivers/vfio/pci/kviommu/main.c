@@ -19,12 +19,12 @@ KVIOMMU_IMPORT_NS(IOMMUFD);
  * struct kviommu_vfio_dev - an assigned device
  * @core: vfio-pci-core's part
  * @kdev: what the kviommu core knows of it
- * @reset_done: the PCI core has tried to reset it since this was last looked at
+ * @resets: how often the PCI core has begun and ended to reset it; odd in between
  */
 struct kviommu_vfio_dev {
 	struct vfio_pci_core_device core;
 	struct kviommu_dev *kdev;
-	bool reset_done;
+	atomic_t resets;
 };
 
 static struct kviommu_vfio_dev *to_kvd(struct vfio_device *vdev)
@@ -58,14 +58,20 @@ static void op_detach(void *priv)
 /*
  * The guest's command register is vfio-pci-core's to read; in a D-state or
  * after a failed reset all ones mean the same: don't trust it to be quiet.
+ * While the PCI core resets the device the bit is off, and it comes back even if
+ * that fails.
  */
 static bool op_bus_master(void *priv)
 {
 	struct kviommu_vfio_dev *kvd = priv;
+	int resets = atomic_read_acquire(&kvd->resets);
 	u16 cmd = PCI_COMMAND_MASTER;
 
 	pci_read_config_word(kvd->core.pdev, PCI_COMMAND, &cmd);
-	return cmd & PCI_COMMAND_MASTER;
+	/* Pairs with atomic_inc_return(): a bit of a reset's comes with its number. */
+	smp_rmb();
+	return cmd & PCI_COMMAND_MASTER || resets & 1 ||
+	       resets != atomic_read(&kvd->resets);
 }
 
 static const struct kviommu_dev_ops kviommu_ops = {
@@ -131,6 +137,61 @@ static void kvd_detach_ioas(struct vfio_device *vdev)
 	kviommu_dev_detach(to_kvd(vdev)->kdev);
 }
 
+static const struct vfio_device_ops kvd_ops;
+
+/*
+ * With the lock, since all of the register is written: vfio-pci-core lets nobody touch
+ * registers of a device whose memory is switched off.
+ */
+static void master_off(struct kviommu_vfio_dev *kvd)
+{
+	down_write(&kvd->core.memory_lock);
+	pci_clear_master(kvd->core.pdev);
+	up_write(&kvd->core.memory_lock);
+}
+
+/*
+ * It was reset, and is as when it was opened: it does not master the bus until it
+ * is told to. The PCI core has restored that bit, and with it a vIOMMU that is
+ * reset later would take the device for one that still does DMA.
+ */
+static void was_reset(struct kviommu_vfio_dev *kvd)
+{
+	master_off(kvd);
+	kviommu_dev_reset(kvd->kdev);
+}
+
+/*
+ * All of them were that the caller has open, as it had to show; others may have
+ * been opened since.
+ */
+static void set_was_reset(struct vfio_device *vdev)
+{
+	struct iommufd_ctx *ictx = vfio_iommufd_device_ictx(vdev);
+	struct vfio_device_set *set = vdev->dev_set;
+	struct vfio_device *cur;
+
+	guard(mutex)(&set->lock);
+	list_for_each_entry(cur, &set->device_list, dev_set_list)
+		if (cur->open_count && cur->ops == &kvd_ops &&
+		    vfio_iommufd_device_ictx(cur) == ictx)
+			was_reset(to_kvd(cur));
+}
+
+/*
+ * The guest has made a function level reset. Whether it had success, nobody tells;
+ * of this one the result is known. Bus Master Enable is 0 after it (PCIe 6.6.2).
+ */
+static void guest_flr(struct kviommu_vfio_dev *kvd)
+{
+	if (!vfio_pci_core_ioctl(&kvd->core.vdev, VFIO_DEVICE_RESET, 0)) {
+		was_reset(kvd);
+		return;
+	}
+	master_off(kvd);
+	kviommu_dev_command(kvd->kdev);
+}
+
 static bool is_config(loff_t pos)
 {
 	return VFIO_PCI_OFFSET_TO_INDEX(pos) == VFIO_PCI_CONFIG_REGION_INDEX;
@@ -141,49 +202,18 @@ static ssize_t kvd_write(struct vfio_device *vdev, const char __user *buf,
 {
 	struct kviommu_vfio_dev *kvd = to_kvd(vdev);
 	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
+	int resets = atomic_read(&kvd->resets);
 	bool config = is_config(*ppos);
 	ssize_t rc;
 
-	if (config)
-		WRITE_ONCE(kvd->reset_done, false);
 	rc = vfio_pci_core_write(vdev, buf, count, ppos);
 	if (rc <= 0 || !config)
 		return rc;
-	/*
-	 * The guest's function level reset: whether it was one, nobody tells.
-	 * Bus Master Enable is 0 after it (PCIe 6.6.2), so make it so.
-	 */
-	if (READ_ONCE(kvd->reset_done))
-		pci_clear_master(kvd->core.pdev);
-	else if (offset > PCI_COMMAND || offset + rc <= PCI_COMMAND)
-		return rc;
-	if (!op_bus_master(kvd))
-		kviommu_dev_quiet(kvd->kdev, false);
+	if (atomic_read(&kvd->resets) != resets)
+		guest_flr(kvd);
+	else if (offset <= PCI_COMMAND && offset + rc > PCI_COMMAND)
+		kviommu_dev_command(kvd->kdev);
 	return rc;
-}
-
-static const struct vfio_device_ops kvd_ops;
-
-/*
- * It was reset, and is as when it was opened: it does not master the bus until it
- * is told to. The PCI core has restored that bit, and with it a vIOMMU that is
- * reset later would take the device for one that still does DMA.
- */
-static void was_reset(struct kviommu_vfio_dev *kvd)
-{
-	pci_clear_master(kvd->core.pdev);
-	kviommu_dev_quiet(kvd->kdev, true);
-}
-
-/* All of them were; the caller had to show that they are its own. */
-static void set_was_reset(struct vfio_device_set *set)
-{
-	struct vfio_device *cur;
-
-	guard(mutex)(&set->lock);
-	list_for_each_entry(cur, &set->device_list, dev_set_list)
-		if (cur->open_count && cur->ops == &kvd_ops)
-			was_reset(to_kvd(cur));
 }
 
 static long kvd_ioctl(struct vfio_device *vdev, unsigned int cmd,
@@ -195,7 +225,7 @@ static long kvd_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	if (!rc && cmd == VFIO_DEVICE_RESET)
 		was_reset(to_kvd(vdev));
 	else if (!rc && cmd == VFIO_DEVICE_PCI_HOT_RESET)
-		set_was_reset(vdev->dev_set);
+		set_was_reset(vdev);
 	return rc;
 }
 
@@ -266,9 +296,14 @@ static void kvd_remove(struct pci_dev *pdev)
 	vfio_put_device(&kvd->core.vdev);
 }
 
+static void kvd_reset_prepare(struct pci_dev *pdev)
+{
+	atomic_inc_return(&drvdata(pdev)->resets);
+}
+
 static void kvd_reset_done(struct pci_dev *pdev)
 {
-	WRITE_ONCE(drvdata(pdev)->reset_done, true);
+	atomic_inc_return(&drvdata(pdev)->resets);
 }
 
 static pci_ers_result_t kvd_error_detected(struct pci_dev *pdev,
@@ -279,6 +314,7 @@ static pci_ers_result_t kvd_error_detected(struct pci_dev *pdev,
 
 static const struct pci_error_handlers kvd_err_handlers = {
 	.error_detected = kvd_error_detected,
+	.reset_prepare = kvd_reset_prepare,
 	.reset_done = kvd_reset_done,
 };
 

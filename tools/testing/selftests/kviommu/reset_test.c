@@ -173,6 +173,12 @@ static int master_off(struct machine *m)
 	return vfio_bus_master(&m->vmm.edu[0].dev, false);
 }
 
+/* edu has no reset of its own; an admin knows better. */
+static int assume_reset(struct machine *m)
+{
+	return mdev_assume_reset(&m->host.mdev, m->host.bdf[0]);
+}
+
 static int detached(struct machine *m)
 {
 	return vfio_detach(&m->vmm.edu[0].dev);
@@ -204,7 +210,7 @@ struct row {
 
 #define BOTH(...)	{ __VA_ARGS__ }, { __VA_ARGS__ }
 
-/* Blocked is: since it was translated, and is not quiet */
+/* Blocked is: since it was translated, and was not reset */
 static const struct row rows[] = {
 	{ "system_reset", system_reset, LONG_MS,
 	  BOTH(UNBOUND, BLOCKED, BYPASS, QUIESCING, QUIESCING) },
@@ -224,7 +230,9 @@ static const struct row rows[] = {
 	{ "closed", closed, LONG_MS,
 	  BOTH(UNBOUND, BLOCKED, BLOCKED, BLOCKED, BLOCKED) },
 	{ "endpoint_master_off", master_off, LONG_MS,
-	  BOTH(NEVER, BYPASS, BYPASS, TRANSLATED, BYPASS) },
+	  BOTH(NEVER, BLOCKED, BYPASS, TRANSLATED, BLOCKED) },
+	{ "endpoint_reset", assume_reset, LONG_MS,
+	  BOTH(UNBOUND, BYPASS, BYPASS, TRANSLATED, BYPASS) },
 	{ "endpoint_detached", detached, LONG_MS,
 	  BOTH(NEVER, BLOCKED, BLOCKED, BLOCKED, BLOCKED) },
 	{ "endpoint_closed", endpoint_closed, LONG_MS,

@@ -554,7 +554,7 @@ TEST_F(api, reset)
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
 }
 
-/* The other order: what the device still does reaches nothing, until it is quiet */
+/* The other order: what the device still does reaches nothing, until it is reset */
 TEST_F(api, reset_while_busy)
 {
 	ASSERT_UP(&self->vmm, VMM_MAPPED);
@@ -562,8 +562,10 @@ TEST_F(api, reset_while_busy)
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, false));
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, true));
-	EXPECT_WRITES(1, &self->vmm, 0, DATA_GPA, DATA_GPA);
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	ASSERT_EQ(0, mdev_assume_reset(&self->host.mdev, self->host.bdf[0]));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_GPA, DATA_GPA);
 	EXPECT_EQ(0, mdev_counter(&self->host.mdev, "mappings"));
 }
 

@@ -387,7 +387,7 @@ TEST_F(virtio, bypass_register_not_negotiated)
 
 /*
  * A guest that shuts down resets its vIOMMU while its disk still works: until the
- * device is quiet, it keeps its translations and gets no more than them
+ * device is quiet, it keeps its translations, and until it is reset it gets no more
  */
 TEST_F(virtio, guest_reset_while_busy)
 {
@@ -398,6 +398,8 @@ TEST_F(virtio, guest_reset_while_busy)
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, false));
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, true));
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
+	ASSERT_EQ(0, mdev_assume_reset(&self->host.mdev, self->host.bdf[0]));
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_GPA, DATA_GPA);
 	EXPECT_EQ(0, mdev_counter(&self->host.mdev, "mappings"));
 	EXPECT_WORKS(self);

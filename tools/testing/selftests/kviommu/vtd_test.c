@@ -524,7 +524,7 @@ TEST_F(vtd, off_while_busy)
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, false));
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, true));
-	EXPECT_WRITES(1, &self->vmm, 0, DATA_GPA, DATA_GPA);
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 	ASSERT_EQ(0, vtd_command(v, VTD_TE, 0));
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
@@ -550,6 +550,8 @@ TEST_F(vtd, reset)
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, false));
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, true));
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
+	ASSERT_EQ(0, mdev_assume_reset(&self->host.mdev, self->host.bdf[0]));
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_GPA, DATA_GPA);
 	ASSERT_EQ(0, vtd_start(&self->v));
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);

@@ -209,6 +209,11 @@ int mdev_unassign(const struct mdev *mdev, const char *bdf)
 	return mdev_set(mdev, "unassign", bdf);
 }
 
+int mdev_assume_reset(const struct mdev *mdev, const char *bdf)
+{
+	return mdev_set(mdev, "assume_reset", bdf);
+}
+
 int mdev_endpoint_state(const struct mdev *mdev, u32 id, char *buf, size_t size)
 {
 	char text[4096], host[64], state[32], *line, *save;

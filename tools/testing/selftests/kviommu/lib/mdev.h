@@ -43,6 +43,7 @@ int mdev_set(const struct mdev *mdev, const char *attr, const char *value);
 int mdev_get(const struct mdev *mdev, const char *attr, char *buf, size_t size);
 int mdev_assign(const struct mdev *mdev, const char *bdf, const char *endpoint);
 int mdev_unassign(const struct mdev *mdev, const char *bdf);
+int mdev_assume_reset(const struct mdev *mdev, const char *bdf);
 /* State of an endpoint by the "endpoints" attribute: "blocked", ... */
 int mdev_endpoint_state(const struct mdev *mdev, u32 id, char *buf, size_t size);
 
