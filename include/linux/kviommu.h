@@ -40,8 +40,9 @@ struct kviommu_dev *kviommu_dev_register(struct device *dev,
 					 void *priv);
 void kviommu_dev_unregister(struct kviommu_dev *kdev);
 
-void kviommu_dev_bind(struct kviommu_dev *kdev, struct iommufd_ctx *ictx);
-void kviommu_dev_unbind(struct kviommu_dev *kdev);
+void kviommu_dev_bind(struct kviommu_dev *kdev, struct iommufd_ctx *ictx,
+		      bool reset);
+void kviommu_dev_unbind(struct kviommu_dev *kdev, bool dirty);
 int kviommu_dev_attach(struct kviommu_dev *kdev, u32 *pt_id);
 void kviommu_dev_detach(struct kviommu_dev *kdev);
 void kviommu_dev_command(struct kviommu_dev *kdev);

@@ -8,7 +8,7 @@
 
 #include "kviommu_private.h"
 
-/* Protects kviommu_devs and kviommu_dev::bound; and ::ep, see there. */
+/* Protects kviommu_devs, kviommu_dev::bound and ::dirty; and ::ep, see there. */
 DEFINE_MUTEX(kviommu_devs_lock);
 static LIST_HEAD(kviommu_devs);
 
@@ -322,6 +322,13 @@ int kviommu_unassign(struct kviommu *v, const char *name)
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_unassign);
 
+/* It was reset, or that is as good as done. */
+static void set_clean(struct kviommu_dev *kdev)
+{
+	guard(mutex)(&kviommu_devs_lock);
+	WRITE_ONCE(kdev->dirty, false);
+}
+
 /**
  * kviommu_assume_reset() - an admin says that a device need not be reset
  * @v: vIOMMU
@@ -343,6 +350,7 @@ int kviommu_assume_reset(struct kviommu *v, const char *name)
 			 name);
 		return -ENODEV;
 	}
+	set_clean(ep->kdev);
 	kviommu_endpoint_event(ep, KVIOMMU_EP_RESET);
 	return 0;
 }
@@ -466,34 +474,52 @@ EXPORT_SYMBOL_GPL(kviommu_dev_unregister);
  * kviommu_dev_bind() - a VMM has opened the device
  * @kdev: handle; its DMA ownership is claimed, and it is blocked
  * @ictx: the VMM's iommufd
+ * @reset: it was reset since it was closed last
  */
-void kviommu_dev_bind(struct kviommu_dev *kdev, struct iommufd_ctx *ictx)
+void kviommu_dev_bind(struct kviommu_dev *kdev, struct iommufd_ctx *ictx,
+		      bool reset)
 {
-	mutex_lock(&kviommu_devs_lock);
-	kdev->ictx = ictx;
-	WRITE_ONCE(kdev->bound, true);
-	mutex_unlock(&kviommu_devs_lock);
+	struct kviommu *v = NULL;
+
+	scoped_guard(mutex, &kviommu_devs_lock) {
+		kdev->ictx = ictx;
+		WRITE_ONCE(kdev->dirty, kdev->dirty && !reset);
+		WRITE_ONCE(kdev->bound, true);
+	}
+	/* What others of its group reach, it does. */
+	if (READ_ONCE(kdev->dirty))
+		v = lock_viommu_of(kdev);
+	if (!v)
+		return;
+	kviommu_group_apply(v, kdev->ep->group);
+	unlock_viommu(v);
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_bind);
 
 /**
  * kviommu_dev_unbind() - the VMM is gone
  * @kdev: handle; it is blocked when this returns
+ * @dirty: it was not reset, and may go on with what it was told to do as soon as it
+ *	   masters the bus again
  *
  * The next VMM starts from nothing: what the guest attached the endpoint to
- * is forgotten.
+ * is forgotten. Only what the device has not forgotten is kept in mind.
  */
-void kviommu_dev_unbind(struct kviommu_dev *kdev)
+void kviommu_dev_unbind(struct kviommu_dev *kdev, bool dirty)
 {
 	struct kviommu *v = lock_viommu_of(kdev);
 
-	if (v) {
+	if (v)
 		kviommu_endpoint_event(kdev->ep, KVIOMMU_EP_CLOSED);
-		unlock_viommu(v);
+	scoped_guard(mutex, &kviommu_devs_lock) {
+		WRITE_ONCE(kdev->dirty, kdev->dirty || dirty);
+		WRITE_ONCE(kdev->bound, false);
 	}
-	mutex_lock(&kviommu_devs_lock);
-	WRITE_ONCE(kdev->bound, false);
-	mutex_unlock(&kviommu_devs_lock);
+	if (!v)
+		return;
+	/* It keeps the others of its group from bypass no longer. */
+	kviommu_group_apply(v, kdev->ep->group);
+	unlock_viommu(v);
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_unbind);
 
@@ -626,10 +652,12 @@ void kviommu_dev_reset(struct kviommu_dev *kdev)
 {
 	struct kviommu *v = lock_viommu_of(kdev);
 
-	if (!v)
-		return;
-	if (!kdev->ops->bus_master(kdev->priv))
-		kviommu_endpoint_event(kdev->ep, KVIOMMU_EP_RESET);
-	unlock_viommu(v);
+	if (!kdev->ops->bus_master(kdev->priv)) {
+		set_clean(kdev);
+		if (v)
+			kviommu_endpoint_event(kdev->ep, KVIOMMU_EP_RESET);
+	}
+	if (v)
+		unlock_viommu(v);
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_reset);

@@ -71,6 +71,18 @@ static bool takes_part(const struct kviommu_endpoint *ep)
 	return ep->kdev->attached && ep->kdev->ictx == ep->viommu->ictx;
 }
 
+/**
+ * kviommu_endpoint_unsafe() - may it still do DMA to addresses of others
+ * @ep: endpoint of a locked vIOMMU
+ *
+ * These are those of translations that are gone, or of a VMM that is.
+ */
+bool kviommu_endpoint_unsafe(const struct kviommu_endpoint *ep)
+{
+	return ep->unsafe ||
+	       (READ_ONCE(ep->kdev->bound) && READ_ONCE(ep->kdev->dirty));
+}
+
 static void resolve(struct kviommu *v, struct kviommu_group *g,
 		    struct kviommu_target *t)
 {
@@ -83,7 +95,7 @@ static void resolve(struct kviommu *v, struct kviommu_group *g,
 		return;
 	list_for_each_entry(ep, &g->eps, group_node) {
 		/* It reaches what the others do, attached or not. */
-		unsafe |= ep->unsafe;
+		unsafe |= kviommu_endpoint_unsafe(ep);
 		if (!takes_part(ep))
 			continue;
 		te = (struct kviommu_target){ .state = KVIOMMU_BLOCKED };

@@ -507,6 +507,8 @@ struct kviommu_target {
  * @ep: the endpoint it was assigned as, or NULL. Changes with both the lock
  *	of the vIOMMU and kviommu_devs_lock held
  * @bound: a VMM has it open; protected by kviommu_devs_lock
+ * @dirty: it may still do what a VMM that is gone has told it to; no bypass before
+ *	   it is reset. Protected by kviommu_devs_lock
  * @ictx: the VMM's iommufd, to tell VMMs apart; valid while bound
  * @attached: the VMM attached it to @pt_id. This and what follows is protected
  *	      by the lock of the vIOMMU
@@ -522,6 +524,7 @@ struct kviommu_dev {
 	struct iommufd_ctx *ictx;
 	u32 pt_id;
 	bool bound;
+	bool dirty;
 	bool attached;
 	bool on_hwpt;
 };
@@ -584,6 +587,7 @@ struct kviommu_group *kviommu_group_join(struct kviommu *v,
 void kviommu_group_leave(struct kviommu_endpoint *ep);
 int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g);
 int kviommu_group_move(struct kviommu *v, struct kviommu_group *g);
+bool kviommu_endpoint_unsafe(const struct kviommu_endpoint *ep);
 void kviommu_group_mark_unsafe(struct kviommu_group *g);
 bool kviommu_group_hold(struct kviommu_group *g);
 bool kviommu_group_held(const struct kviommu_group *g);

@@ -842,7 +842,19 @@ void mock_bind(struct mock_dev *d)
 {
 	if (!d->owned && !(d->peer && d->peer->owned))
 		mock_dev_own(d);
-	kviommu_dev_bind(d->kdev, d->other_vmm ? (void *)d : mock_ictx(d->mock));
+	d->used = false;
+	kviommu_dev_bind(d->kdev, d->other_vmm ? (void *)d : mock_ictx(d->mock),
+			 !d->no_reset);
+}
+
+/**
+ * mock_unbind() - the VMM closes the device, as kviommu_vfio_pci does it
+ * @d: device, bound
+ */
+void mock_unbind(struct mock_dev *d)
+{
+	d->bus_master = false;
+	kviommu_dev_unbind(d->kdev, d->no_reset && d->used);
 }
 
 /**
@@ -868,7 +880,7 @@ void mock_dev_reset(struct mock_dev *d)
 static void remove_dev(struct mock_dev *d)
 {
 	if (d->kdev) {
-		kviommu_dev_unbind(d->kdev);
+		kviommu_dev_unbind(d->kdev, false);
 		kviommu_dev_unregister(d->kdev);
 	}
 	KUNIT_EXPECT_EQ(d->mock->test, d->hwpt, 0);

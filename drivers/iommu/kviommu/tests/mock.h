@@ -111,6 +111,8 @@ struct mock_domain {
  * @domain: what its IOMMU translates it with
  * @other_vmm: opened by one that has not the vIOMMU open
  * @hwpt: attached to this page table of the VMM, 0: none
+ * @no_reset: it can't be reset, and goes on with what it was told to do; @used: since it
+ *	      was told something
  * @fail_attach: the next so many attempts to attach a domain fail with
  *		 @fail_attach_rc
  * @fail_hwpt: errno for attaching to a page table of the VMM
@@ -128,6 +130,8 @@ struct mock_dev {
 	bool incoherent;
 	bool other_vmm;
 	bool bus_master;
+	bool no_reset;
+	bool used;
 	bool owned;
 	unsigned int fail_attach;
 	int fail_attach_rc;
@@ -185,6 +189,7 @@ void mock_dev_own(struct mock_dev *d);
 void mock_dev_register(struct mock_dev *d);
 struct kviommu_endpoint *mock_assign(struct mock_dev *d, u32 id);
 void mock_bind(struct mock_dev *d);
+void mock_unbind(struct mock_dev *d);
 int mock_attach(struct mock_dev *d, u32 pt_id);
 void mock_dev_reset(struct mock_dev *d);
 bool mock_dev_blocked(struct mock_dev *d);

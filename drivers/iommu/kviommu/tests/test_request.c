@@ -896,11 +896,11 @@ static void reset_unbind(struct kunit *test)
 	struct guest *g = m.g;
 
 	KUNIT_EXPECT_EQ(test, OK, guest_attach(g, 1, 0x20, 0));
-	kviommu_dev_unbind(m.d10->kdev);
+	kviommu_dev_unbind(m.d10->kdev, false);
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d10));
 	KUNIT_EXPECT_NULL(test, m.d10->kdev->ep->domain);
 	KUNIT_EXPECT_TRUE(test, reaches(g, m.d20, MAP1, RAM));
-	kviommu_dev_unbind(m.d20->kdev);
+	kviommu_dev_unbind(m.d20->kdev, false);
 	KUNIT_EXPECT_EQ(test, g->v->nr_mappings, 0);
 	KUNIT_EXPECT_EQ(test, NOENT, guest_map(g, 1, 0, 0xfff, RAM, R));
 }

@@ -61,6 +61,7 @@ struct variant {
 	bool vtd;
 	bool no_boot_bypass;
 	bool no_wait;
+	bool no_reset;
 	unsigned int devs;
 	unsigned int limit;
 };
@@ -74,6 +75,10 @@ static const struct variant variants[] = {
 	{ "virtio, two in a group", .devs = 2, .limit = SOME_EVENTS },
 	{ "virtio, boot_bypass 0, two in a group", .no_boot_bypass = true,
 	  .devs = 2, .limit = SOME_EVENTS },
+	{ "virtio, no reset", .no_reset = true, .devs = 1,
+	  .limit = SOME_EVENTS },
+	{ "virtio, no reset, two in a group", .no_reset = true, .devs = 2,
+	  .limit = SOME_EVENTS },
 	{ "vtd", .vtd = true, .devs = 1 },
 	{ "vtd, boot_bypass 0", .vtd = true, .no_boot_bypass = true, .devs = 1,
 	  .limit = SOME_EVENTS },
@@ -90,7 +95,8 @@ KUNIT_ARRAY_PARAM_DESC(variant, variants, name);
  * @old: it has mastered the bus while its group was translated, was not reset since,
  *	 and its group was not in bypass
  * @dirty: what it does DMA to are addresses of translations that were reset, or
- *	   dropped, while it was mastering the bus, and it was not reset since
+ *	   dropped, while it was mastering the bus, or of a VMM that is gone, and it
+ *	   was not reset since
  * @busy: it is to be waited for
  * @clean: it was reset since the hold began
  */
@@ -267,6 +273,14 @@ static bool possible(struct explorer *x, enum event e, struct mock_dev *d)
 	}
 }
 
+/* By an admin, whose word is as good as a reset */
+static void assume_reset(struct explorer *x, struct mock_dev *d)
+{
+	d->bus_master = false;
+	KUNIT_EXPECT_EQ(x->test, 0,
+			kviommu_assume_reset(x->v, dev_name(mock_dev_dev(d))));
+}
+
 static void happen(struct explorer *x, enum event e, struct mock_dev *d)
 {
 	switch (e) {
@@ -308,9 +322,7 @@ static void happen(struct explorer *x, enum event e, struct mock_dev *d)
 		mock_bind(d);
 		break;
 	case UNBIND:
-		/* VFIO has closed it. */
-		d->bus_master = false;
-		kviommu_dev_unbind(d->kdev);
+		mock_unbind(d);
 		break;
 	case ATTACH:
 		KUNIT_EXPECT_EQ(x->test, 0, mock_attach(d, PT));
@@ -321,10 +333,14 @@ static void happen(struct explorer *x, enum event e, struct mock_dev *d)
 	case MASTER:
 	case NO_MASTER:
 		d->bus_master = e == MASTER;
+		d->used |= d->bus_master;
 		kviommu_dev_command(d->kdev);
 		break;
 	case RESET:
-		mock_dev_reset(d);
+		if (x->var->no_reset)
+			assume_reset(x, d);
+		else
+			mock_dev_reset(d);
 		break;
 	default:
 		break;
@@ -433,9 +449,10 @@ static void so_far(struct explorer *x)
 
 static void history(struct explorer *x, enum event e, unsigned int i)
 {
-	bool busy = false;
+	bool busy = false, dirty;
 
 	so_far(x);
+	dirty = x->h[i].dirty;
 	switch (e) {
 	case SYSTEM_RESET:
 	case STOP:
@@ -458,6 +475,8 @@ static void history(struct explorer *x, enum event e, unsigned int i)
 		break;
 	case UNBIND:
 		clean(x, i);
+		x->h[i].dirty = x->d[i]->no_reset &&
+				(dirty || x->d[i]->used);
 		/* The other one has used the domain of the first. */
 		if (!i)
 			drop(x);
@@ -507,7 +526,7 @@ static void check(struct explorer *x, enum event e)
 	unsigned int i;
 
 	for (i = 0; i < x->var->devs; i++) {
-		dirty |= x->h[i].dirty;
+		dirty |= x->h[i].dirty && x->d[i]->kdev->bound;
 		busy |= x->h[i].busy;
 	}
 	for (i = 0; i < x->var->devs; i++) {
@@ -611,6 +630,8 @@ static unsigned long key_of(struct explorer *x)
 		key = mix(key, d->kdev->bound, 1);
 		key = mix(key, d->kdev->attached, 1);
 		key = mix(key, d->bus_master, 1);
+		key = mix(key, d->used, 1);
+		key = mix(key, d->kdev->dirty, 1);
 		key = mix(key, ep_of(d)->held, 1);
 		key = mix(key, ep_of(d)->unsafe, 1);
 		key = mix(key, ep_of(d)->fresh, 1);
@@ -631,9 +652,9 @@ static void begin(struct explorer *x)
 	unsigned int i;
 
 	for (i = 0; i < x->var->devs; i++) {
-		x->d[i]->bus_master = false;
 		if (x->d[i]->kdev->bound)
-			kviommu_dev_unbind(x->d[i]->kdev);
+			mock_unbind(x->d[i]);
+		assume_reset(x, x->d[i]);
 	}
 	kviommu_close(x->v);
 	memset(x->h, 0, sizeof(x->h));
@@ -831,6 +852,7 @@ static void reset_all_orders(struct kunit *test)
 	for (i = 0; i < var->devs; i++) {
 		x->d[i] = mock_add_dev(x->m, 0, i ? x->d[0] : NULL);
 		mock_assign(x->d[i], i);
+		x->d[i]->no_reset = var->no_reset;
 	}
 	x->nr_events = BIND + var->devs * PER_DEV;
 	KUNIT_ASSERT_EQ(test, 0, kunit_add_action_or_reset(test, forget, x));

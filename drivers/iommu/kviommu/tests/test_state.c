@@ -143,7 +143,7 @@ static void state_exit(struct kunit *test)
 	/* Devices first, then what they reach. */
 	for (i = 0; f && i < m->nr_devs; i++)
 		if (m->devs[i]->kdev && m->devs[i]->kdev->bound)
-			kviommu_dev_unbind(m->devs[i]->kdev);
+			kviommu_dev_unbind(m->devs[i]->kdev, false);
 	mock_destroy(m);
 }
 
@@ -480,7 +480,7 @@ static void state_vmm(struct kunit *test)
 	/* Too late: the VMM has it open already. */
 	KUNIT_EXPECT_EQ(test, -EBUSY,
 			kviommu_assign(v, dev_name(mock_dev_dev(d)), 0));
-	kviommu_dev_unbind(d->kdev);
+	kviommu_dev_unbind(d->kdev, false);
 	mock_assign(d, 0);
 	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
 	mock_bind(d);
@@ -556,7 +556,7 @@ static void state_vmm(struct kunit *test)
 	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
 	KUNIT_EXPECT_EQ(test, -EBUSY,
 			kviommu_unassign(v, dev_name(mock_dev_dev(d))));
-	kviommu_dev_unbind(d->kdev);
+	kviommu_dev_unbind(d->kdev, false);
 	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
 	KUNIT_EXPECT_EQ(test, 0, kviommu_unassign(v, dev_name(mock_dev_dev(d))));
 	KUNIT_EXPECT_EQ(test, -ENODEV,
@@ -581,9 +581,71 @@ static void state_quiet(struct kunit *test)
 	expect_state(f, d, KVIOMMU_BYPASS, NULL);
 	/* A new VMM starts with a device that was reset. */
 	d->kdev->ep->unsafe = true;
-	kviommu_dev_unbind(d->kdev);
+	kviommu_dev_unbind(d->kdev, false);
 	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
 	KUNIT_EXPECT_FALSE(test, d->kdev->ep->unsafe);
+}
+
+/* What can't be reset is not in bypass for the next VMM, unless an admin says so. */
+static void state_dirty(struct kunit *test)
+{
+	struct fixture *f = create(test);
+	struct mock_dev *d = mock_add_dev(f->m, 0, NULL);
+	struct mock_dev *peer = mock_add_dev(f->m, 0, d);
+	struct kviommu *v = &f->m->v;
+	const char *name = dev_name(mock_dev_dev(d));
+
+	KUNIT_EXPECT_EQ(test, -ENODEV, kviommu_assume_reset(v, name));
+	mock_assign(d, 0);
+	mock_assign(peer, 1);
+	set_want(f, d, WANT_BYPASS);
+	set_want(f, peer, WANT_BYPASS);
+	mock_open(f->m);
+	kviommu_memory(v, true);
+	mock_bind(d);
+	d->no_reset = true;
+	/* Who was never told anything does nothing. */
+	mock_unbind(d);
+	mock_bind(d);
+	KUNIT_EXPECT_EQ(test, 0, mock_attach(d, GUEST_PT));
+	expect_state(f, d, KVIOMMU_BYPASS, NULL);
+	d->used = true;
+	mock_unbind(d);
+
+	/* It reaches what others of its group do, as soon as it is open. */
+	mock_bind(peer);
+	KUNIT_EXPECT_EQ(test, 0, mock_attach(peer, GUEST_PT));
+	expect_state(f, peer, KVIOMMU_BYPASS, NULL);
+	mock_bind(d);
+	expect_state(f, peer, KVIOMMU_BLOCKED, NULL);
+	mock_unbind(peer);
+
+	KUNIT_EXPECT_EQ(test, 0, mock_attach(d, GUEST_PT));
+	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
+	/* That is no error of the guest: what it maps is reached. */
+	set_want(f, d, WANT_A);
+	KUNIT_EXPECT_EQ(test, 0, apply(f, d));
+	expect_state(f, d, KVIOMMU_TRANSLATED, &f->a);
+	set_want(f, d, WANT_BYPASS);
+	KUNIT_EXPECT_EQ(test, 0, apply(f, d));
+	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
+	/* It survives the VMM, and the vIOMMU that it was assigned to. */
+	mock_unbind(d);
+	KUNIT_EXPECT_EQ(test, 0, kviommu_unassign(v, name));
+	mock_assign(d, 0);
+	mock_bind(d);
+	KUNIT_EXPECT_EQ(test, 0, mock_attach(d, GUEST_PT));
+	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
+	KUNIT_EXPECT_EQ(test, 0, kviommu_assume_reset(v, name));
+	expect_state(f, d, KVIOMMU_BYPASS, NULL);
+
+	/* Others of its slot, with which it can be reset, are closed. */
+	d->used = true;
+	mock_unbind(d);
+	d->no_reset = false;
+	mock_bind(d);
+	KUNIT_EXPECT_EQ(test, 0, mock_attach(d, GUEST_PT));
+	expect_state(f, d, KVIOMMU_BYPASS, NULL);
 }
 
 /* A device of one VMM must not reach the memory of another one's guest. */
@@ -611,7 +673,7 @@ static void state_other_vmm(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EBUSY, mock_attach(d, GUEST_PT));
 	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
 	/* It comes into the right hands. */
-	kviommu_dev_unbind(d->kdev);
+	kviommu_dev_unbind(d->kdev, false);
 	d->other_vmm = false;
 	mock_bind(d);
 	KUNIT_EXPECT_EQ(test, 0, mock_attach(d, GUEST_PT));
@@ -682,6 +744,7 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(state_sharing),
 	KUNIT_CASE(state_vmm),
 	KUNIT_CASE(state_quiet),
+	KUNIT_CASE(state_dirty),
 	KUNIT_CASE(state_other_vmm),
 	KUNIT_CASE(state_assign_errors),
 	{ }

@@ -1656,7 +1656,7 @@ static void vtd_life(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
 	KUNIT_ASSERT_EQ(test, 0, mock_attach(m.d, VG_PT));
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
-	kviommu_dev_unbind(m.d->kdev);
+	kviommu_dev_unbind(m.d->kdev, false);
 	KUNIT_EXPECT_EQ(test, 0, m.g->vt->f.nr_domains);
 	mock_bind(m.d);
 	KUNIT_ASSERT_EQ(test, 0, mock_attach(m.d, VG_PT));
@@ -1667,11 +1667,11 @@ static void vtd_life(struct kunit *test)
 	m.g->v->batch = 1;
 	m.g->v->worker.dead = false;
 	strscpy(name, dev_name(mock_dev_dev(m.d)));
-	kviommu_dev_unbind(m.d->kdev);
+	kviommu_dev_unbind(m.d->kdev, false);
 	mock_bind(m.d);
 	KUNIT_ASSERT_EQ(test, 0, mock_attach(m.d, VG_PT));
 	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.nr_recheck);
-	kviommu_dev_unbind(m.d->kdev);
+	kviommu_dev_unbind(m.d->kdev, false);
 	KUNIT_EXPECT_EQ(test, 0, kviommu_unassign(m.g->v, name));
 	KUNIT_EXPECT_EQ(test, 0, m.g->vt->f.nr_recheck);
 	vg_work(m.g);

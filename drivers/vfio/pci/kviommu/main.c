@@ -19,11 +19,13 @@ KVIOMMU_IMPORT_NS(IOMMUFD);
  * struct kviommu_vfio_dev - an assigned device
  * @core: vfio-pci-core's part
  * @kdev: what the kviommu core knows of it
+ * @used: it has mastered the bus since it was opened
  * @resets: how often the PCI core has begun and ended to reset it; odd in between
  */
 struct kviommu_vfio_dev {
 	struct vfio_pci_core_device core;
 	struct kviommu_dev *kdev;
+	bool used;
 	atomic_t resets;
 };
 
@@ -94,6 +96,7 @@ static int kvd_open_device(struct vfio_device *vdev)
 			 "KV20: open it through iommufd (QEMU: iommufd=...), not through a legacy container\n");
 		return -EOPNOTSUPP;
 	}
+	to_kvd(vdev)->used = false;
 	rc = vfio_pci_core_enable(core);
 	if (rc)
 		return rc;
@@ -104,26 +107,27 @@ static int kvd_open_device(struct vfio_device *vdev)
 static int kvd_bind_iommufd(struct vfio_device *vdev, struct iommufd_ctx *ictx,
 			    u32 *out_device_id)
 {
+	struct vfio_pci_core_device *core = &to_kvd(vdev)->core;
 	int rc;
 
 	rc = vfio_iommufd_physical_bind(vdev, ictx, out_device_id);
+	/* By the core, when it was opened, or with others of its slot before */
 	if (!rc)
-		kviommu_dev_bind(to_kvd(vdev)->kdev, ictx);
+		kviommu_dev_bind(to_kvd(vdev)->kdev, ictx,
+				 core->reset_works || !core->needs_reset);
 	return rc;
 }
 
 static void kvd_unbind_iommufd(struct vfio_device *vdev)
 {
-	struct vfio_pci_core_device *core = &to_kvd(vdev)->core;
+	struct kviommu_vfio_dev *kvd = to_kvd(vdev);
+	bool dirty = kvd->used && kvd->core.needs_reset;
 
-	/*
-	 * The core has closed the device: bus mastering is off. Devices that can
-	 * only be reset together are reset with the last one.
-	 */
-	if (core->needs_reset && vfio_device_set_open_count(vdev->dev_set) == 1)
-		dev_warn_ratelimited(&core->pdev->dev,
-				     "KV25: could not be reset after its VMM closed it: DMA that it was about to do may go on with the next one\n");
-	kviommu_dev_unbind(to_kvd(vdev)->kdev);
+	/* The core has closed the device: bus mastering is off. */
+	if (dirty)
+		dev_warn_ratelimited(&kvd->core.pdev->dev,
+				     "KV25: was not reset after its VMM closed it: the next one has it blocked instead of in bypass, unless it is reset with others of its slot, or assume_reset says so\n");
+	kviommu_dev_unbind(kvd->kdev, dirty);
 	vfio_iommufd_physical_unbind(vdev);
 }
 
@@ -192,6 +196,13 @@ static void guest_flr(struct kviommu_vfio_dev *kvd)
 	kviommu_dev_command(kvd->kdev);
 }
 
+static void command_written(struct kviommu_vfio_dev *kvd)
+{
+	if (op_bus_master(kvd))
+		WRITE_ONCE(kvd->used, true);
+	kviommu_dev_command(kvd->kdev);
+}
+
 static bool is_config(loff_t pos)
 {
 	return VFIO_PCI_OFFSET_TO_INDEX(pos) == VFIO_PCI_CONFIG_REGION_INDEX;
@@ -212,7 +223,7 @@ static ssize_t kvd_write(struct vfio_device *vdev, const char __user *buf,
 	if (atomic_read(&kvd->resets) != resets)
 		guest_flr(kvd);
 	else if (offset <= PCI_COMMAND && offset + rc > PCI_COMMAND)
-		kviommu_dev_command(kvd->kdev);
+		command_written(kvd);
 	return rc;
 }
 

@@ -227,6 +227,8 @@ static int endpoint_step(struct vmm *vmm, enum vmm_step step, int n)
 	switch (step) {
 	case VMM_ENDPOINT_OPEN:
 		pci_path(vmm->host->bdf[n], ".", dir, sizeof(dir));
+		/* It can't be reset, and a test before left it as it was. */
+		mdev_assume_reset(&vmm->host->mdev, vmm->host->bdf[n]);
 		return vfio_open(&edu->dev, dir);
 	case VMM_ENDPOINT_BIND:
 		return vfio_bind(&edu->dev, vmm->iommufd);
