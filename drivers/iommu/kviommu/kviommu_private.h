@@ -495,11 +495,13 @@ const char *kviommu_state_name(enum kviommu_state state);
  * @state: BLOCKED, BYPASS or TRANSLATED
  * @shadow: for TRANSLATED
  * @chosen: the guest attached this endpoint, so it leads its group
+ * @refused: BLOCKED instead of BYPASS, since a member of its group is unsafe
  */
 struct kviommu_target {
 	enum kviommu_state state;
 	struct kviommu_shadow *shadow;
 	bool chosen;
+	bool refused;
 };
 
 /**
@@ -561,6 +563,8 @@ struct kviommu_endpoint {
  * @tainted: they were translated, and not in bypass since
  * @leaving: they leave their guest domains, one after the other: the group stays in
  *	     bypass, or is blocked, meanwhile
+ * @refused: they are blocked instead of in bypass, since one of them is unsafe
+ * @told: that is in the log
  * @hostdom: for TRANSLATED
  */
 struct kviommu_group {
@@ -570,6 +574,8 @@ struct kviommu_group {
 	enum kviommu_state state;
 	bool tainted;
 	bool leaving;
+	bool refused;
+	bool told;
 	struct kviommu_hostdom *hostdom;
 };
 

@@ -818,6 +818,10 @@ static void reset_unsafe(struct kunit *test)
 	guest_start(g, GUEST_ALL_FEATURES);
 	/* It would use IOVAs as guest addresses. */
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d10));
+	KUNIT_EXPECT_EQ(test, VIRTIO_IOMMU_S_DEVERR,
+			guest_attach(g, 5, 0x10, VIRTIO_IOMMU_ATTACH_F_BYPASS));
+	KUNIT_EXPECT_EQ(test, g->vi->nr_domains, 0);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d10));
 	/* That one was in bypass before, its addresses are no others. */
 	KUNIT_EXPECT_EQ(test, m.d20->hwpt, GUEST_PT);
 	KUNIT_EXPECT_EQ(test, OK, guest_attach(g, 1, 0x10, 0));

@@ -196,6 +196,7 @@ static void expect_state(struct fixture *f, struct mock_dev *d,
 struct decision {
 	enum kviommu_state state;
 	struct kviommu_shadow *s;
+	int rc;
 };
 
 /* Independent of the code: a leader decides, else the most careful one. */
@@ -236,6 +237,8 @@ static struct decision decide(struct fixture *f, const enum want *want,
 	/* Not while one of them may still use other addresses. */
 	if (!unsafe)
 		d.state = KVIOMMU_BYPASS;
+	else if (leader != NR_WANTS)
+		d.rc = -EBUSY;
 	return d;
 }
 
@@ -274,8 +277,8 @@ static void state_group_of_two(struct kunit *test)
 				KUNIT_EXPECT_EQ(test, 0, mock_attach(d[i], GUEST_PT));
 			attached[i] = !attached[i];
 		}
-		KUNIT_EXPECT_EQ(test, 0, apply(f, d[0]));
 		want_state = decide(f, want, attached, 2);
+		KUNIT_EXPECT_EQ(test, want_state.rc, apply(f, d[0]));
 		seen[want_state.state]++;
 		for (i = 0; i < 2; i++)
 			expect_state(f, d[i], want_state.state, want_state.s);

@@ -757,7 +757,8 @@ static void vtd_off_quiet(struct kunit *test)
 static void vtd_off_busy(struct kunit *test)
 {
 	struct machine m = create_legacy(test);
-	u64 before;
+	u64 before, addr;
+	u16 sid;
 
 	map(&m, IOVA, VG_DATA);
 	vg_flush_all(m.g);
@@ -792,6 +793,9 @@ static void vtd_off_busy(struct kunit *test)
 		       1 << 8 | VTD_AW_48);
 	vg_command(m.g, VTD_GCMD_TE, 0);
 	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(m.d));
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_L_CTX_INVALID,
+			vg_fault(m.g, &sid, &addr));
+	KUNIT_EXPECT_EQ(test, sid, SID);
 	mock_dev_reset(m.d);
 	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
 }
