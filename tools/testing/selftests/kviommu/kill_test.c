@@ -7,8 +7,11 @@
 #include "kviommu_harness.h"
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 FIXTURE(kill)
 {
@@ -56,6 +59,37 @@ static void churn(struct vmm *vmm)
 		if (i & 1)
 			viommu_unmap(&vmm->v, DOMAIN, 0x200000000ULL,
 				     512 * PAGE);
+	}
+}
+
+static void become_sleep(struct vmm *vmm)
+{
+	(void)vmm;
+	execlp("sleep", "sleep", "600", NULL);
+}
+
+/* In a reset: the device does DMA, and is waited for */
+static void hold(struct vmm *vmm)
+{
+	if (virtio_reset(&vmm->v))
+		_exit(2);
+	for (;;) {
+		edu_start_store(&vmm->edu[0], DATA_IOVA, 64);
+		if (edu_wait(&vmm->edu[0]))
+			_exit(3);
+	}
+}
+
+/* Reset by its VMM, and started again, for ever */
+static void resets(struct vmm *vmm)
+{
+	for (;;) {
+		edu_start_store(&vmm->edu[0], DATA_IOVA, 64);
+		if (vfio_reset(&vmm->viommu))
+			_exit(2);
+		vmm->next = VMM_DRIVER_OK;
+		if (vmm_up(vmm, VMM_MAPPED))
+			_exit(3);
 	}
 }
 
@@ -167,6 +201,46 @@ TEST_F_TIMEOUT(kill, under_load, 600)
 	}
 }
 
+TEST_F_TIMEOUT(kill, in_a_hold, 600)
+{
+	char state[32] = "";
+	int ready, i;
+	pid_t pid;
+	char c;
+
+	pid = victim(&self->host, self->ram, VMM_MAPPED, hold, &ready);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(1, read(ready, &c, 1));
+	close(ready);
+	for (i = 0; i < 500 && strcmp(state, "quiescing"); i++) {
+		sleep_ms(10);
+		mdev_endpoint_state(&self->host.mdev, ENDPOINT(0), state,
+				    sizeof(state));
+	}
+	EXPECT_STREQ("quiescing", state);
+	KILL(pid);
+	EXPECT_CLEAN_AND_USABLE(self);
+}
+
+TEST_F_TIMEOUT(kill, while_it_is_reset, 600)
+{
+	struct rng rng = { .state = now_ns() };
+	int ready, i;
+	pid_t pid;
+	char c;
+
+	TH_LOG("seed 0x%llx", (unsigned long long)rng.state);
+	for (i = 0; i < 12; i++) {
+		pid = victim(&self->host, self->ram, VMM_MAPPED, resets, &ready);
+		ASSERT_LT(0, pid);
+		ASSERT_EQ(1, read(ready, &c, 1));
+		close(ready);
+		sleep_ms(rng_below(&rng, 200));
+		KILL(pid);
+		EXPECT_CLEAN_AND_USABLE(self);
+	}
+}
+
 /* At any moment, also while a step is half done */
 TEST_F_TIMEOUT(kill, while_it_comes_and_goes, 600)
 {
@@ -230,6 +304,120 @@ TEST_F(kill, opener_dies_first)
 	EXPECT_GT(500, status) TH_LOG("the vIOMMU was not given back");
 	vmm_close(&self->vmm);
 	EXPECT_CLEAN_AND_USABLE(self);
+}
+
+/* A message with some fds, or a place for one */
+struct fd_msg {
+	struct msghdr hdr;
+	struct iovec iov;
+	char byte;
+	union {
+		struct cmsghdr cmsg;
+		char space[CMSG_SPACE(3 * sizeof(int))];
+	};
+};
+
+static void fd_msg_init(struct fd_msg *m)
+{
+	memset(m, 0, sizeof(*m));
+	m->iov = (struct iovec){ &m->byte, 1 };
+	m->hdr = (struct msghdr){
+		.msg_iov = &m->iov, .msg_iovlen = 1,
+		.msg_control = m->space, .msg_controllen = sizeof(m->space),
+	};
+}
+
+static int send_fds(int to, const int *fds)
+{
+	struct fd_msg m;
+
+	fd_msg_init(&m);
+	m.cmsg = (struct cmsghdr){
+		.cmsg_len = CMSG_LEN(3 * sizeof(int)),
+		.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+	};
+	memcpy(CMSG_DATA(&m.cmsg), fds, 3 * sizeof(int));
+	return sendmsg(to, &m.hdr, 0) == 1 ? 0 : -errno;
+}
+
+/* A stranger to the VMM, who gets its fds; it does not return */
+static void receiver(int from, int ready)
+{
+	struct fd_msg m;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fd_msg_init(&m);
+	if (recvmsg(from, &m.hdr, 0) != 1 ||
+	    m.hdr.msg_controllen < CMSG_LEN(3 * sizeof(int)) ||
+	    write(ready, "", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+/* The fds have been sent to another process: as long as it has them, all stays */
+TEST_F(kill, fds_sent_away)
+{
+	char state[32] = "", c;
+	int sock[2], ready[2];
+	pid_t heir, pid;
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sock));
+	ASSERT_EQ(0, pipe(ready));
+	heir = fork();
+	ASSERT_LE(0, heir);
+	if (!heir)
+		receiver(sock[1], ready[1]);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct vmm vmm;
+		int fds[3];
+
+		vmm_init(&vmm, &self->host, NULL);
+		vmm.ram = self->ram;
+		if (vmm_up(&vmm, VMM_MAPPED))
+			_exit(1);
+		fds[0] = vmm.iommufd;
+		fds[1] = vmm.viommu.fd;
+		fds[2] = vmm.edu[0].dev.fd;
+		if (send_fds(sock[0], fds))
+			_exit(2);
+		linger(&vmm);
+	}
+	ASSERT_EQ(1, read(ready[0], &c, 1));
+	KILL(pid);
+	EXPECT_EQ(0, mdev_endpoint_state(&self->host.mdev, ENDPOINT(0), state,
+					 sizeof(state)));
+	EXPECT_STREQ("translated", state);
+	KILL(heir);
+	close(sock[0]);
+	close(sock[1]);
+	close(ready[0]);
+	close(ready[1]);
+	EXPECT_CLEAN_AND_USABLE(self);
+}
+
+/* Another program in its place has none of its fds */
+TEST_F(kill, exec)
+{
+	char state[32] = "translated";
+	int ready, i;
+	pid_t pid;
+	char c;
+
+	pid = victim(&self->host, self->ram, VMM_MAPPED, become_sleep, &ready);
+	ASSERT_LT(0, pid);
+	ASSERT_EQ(1, read(ready, &c, 1));
+	close(ready);
+	for (i = 0; i < 500 && strcmp(state, "unbound"); i++) {
+		sleep_ms(10);
+		mdev_endpoint_state(&self->host.mdev, ENDPOINT(0), state,
+				    sizeof(state));
+	}
+	EXPECT_STREQ("unbound", state);
+	EXPECT_CLEAN_AND_USABLE(self);
+	KILL(pid);
 }
 
 TEST_HARNESS_MAIN

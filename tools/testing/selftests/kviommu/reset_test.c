@@ -5,18 +5,30 @@
  */
 #include "kviommu_harness.h"
 
+#include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <linux/pci_regs.h>
+
+#include "lib/smmuv3.h"
 #include "lib/vtd.h"
 
 #define DID		5
 #define LONG_MS		"60000"
 
+enum model { VIRTIO, VTD, SMMUV3, NR_MODELS };
+
+static const char *const model_type[NR_MODELS] = {
+	KVIOMMU_VIRTIO, KVIOMMU_VTD, KVIOMMU_SMMUV3,
+};
+
 struct machine {
 	struct host host;
 	struct vmm vmm;
 	struct vtd vtd;
-	bool is_vtd;
+	struct smmu smmu;
+	enum model model;
 };
 
 FIXTURE(reset)
@@ -26,25 +38,30 @@ FIXTURE(reset)
 
 FIXTURE_VARIANT(reset)
 {
-	const char *type;
+	enum model model;
 };
 
 FIXTURE_VARIANT_ADD(reset, virtio)
 {
-	KVIOMMU_VIRTIO,
+	VIRTIO,
 };
 
 FIXTURE_VARIANT_ADD(reset, vtd)
 {
-	KVIOMMU_VTD,
+	VTD,
+};
+
+FIXTURE_VARIANT_ADD(reset, smmuv3)
+{
+	SMMUV3,
 };
 
 FIXTURE_SETUP(reset)
 {
 	struct machine *m = &self->m;
 
-	SETUP_HOST_TYPE(&m->host, variant->type, 1);
-	m->is_vtd = !strcmp(variant->type, KVIOMMU_VTD);
+	m->model = variant->model;
+	SETUP_HOST_TYPE(&m->host, model_type[m->model], 1);
 	vmm_init(&m->vmm, &m->host, NULL);
 }
 
@@ -58,13 +75,26 @@ FIXTURE_TEARDOWN(reset)
 
 /* ---- the guest ---- */
 
+static int translate_smmu(struct smmu *s)
+{
+	u64 table = smmu_page(s), cd = smmu_page(s);
+
+	smmu_map(s, table, DATA_IOVA, DATA_GPA, 12, SMMU_S1_RW);
+	smmu_map(s, table, OUT_IOVA, OUT_GPA, 12, SMMU_S1_RW);
+	smmu_cd(s, cd, DID, table);
+	smmu_stream(s, ENDPOINT(0), SMMU_S1, cd, 0, 0);
+	return smmu_start(s);
+}
+
 static int translate(struct machine *m)
 {
 	struct vtd *v = &m->vtd;
 	u64 table;
 
-	if (!m->is_vtd)
+	if (m->model == VIRTIO)
 		return vmm_up(&m->vmm, VMM_MAPPED);
+	if (m->model == SMMUV3)
+		return translate_smmu(&m->smmu);
 	table = vtd_page(v);
 	vtd_map(v, table, DATA_IOVA, DATA_GPA, 12, VTD_R | VTD_W);
 	vtd_map(v, table, OUT_IOVA, OUT_GPA, 12, VTD_R | VTD_W);
@@ -74,24 +104,31 @@ static int translate(struct machine *m)
 
 static int guest_reset(struct machine *m)
 {
-	return m->is_vtd ? vtd_command(&m->vtd, 0, VTD_TE) :
-			   virtio_reset(&m->vmm.v);
+	return m->model == VTD ? vtd_command(&m->vtd, 0, VTD_TE) :
+	       m->model == SMMUV3 ? smmu_enable(&m->smmu, 0) :
+				    virtio_reset(&m->vmm.v);
 }
 
 static int guest_driver(struct machine *m)
 {
-	return m->is_vtd ? vtd_command(&m->vtd, VTD_TE, 0) :
-			   virtio_start(&m->vmm.v, VIOMMU_ALL_FEATURES,
-					1024);
+	return m->model == VTD ? vtd_command(&m->vtd, VTD_TE, 0) :
+	       m->model == SMMUV3 ? smmu_start(&m->smmu) :
+				    virtio_start(&m->vmm.v, VIOMMU_ALL_FEATURES,
+						 1024);
+}
+
+static int set_bypass(struct machine *m, bool bypass)
+{
+	return m->model == SMMUV3 ? smmu_gbpa(&m->smmu, !bypass) :
+				    virtio_write(&m->vmm.v, VIRTIO_DEVICE_CFG +
+						 offsetof(struct virtio_iommu_config,
+							  bypass), bypass, 1);
 }
 
 /* With VT-d the root pointer, which alone does nothing */
 static int guest_policy(struct machine *m)
 {
-	return m->is_vtd ? vtd_set_root(&m->vtd) :
-			   virtio_write(&m->vmm.v, VIRTIO_DEVICE_CFG +
-					offsetof(struct virtio_iommu_config,
-						 bypass), 0, 1);
+	return m->model == VTD ? vtd_set_root(&m->vtd) : set_bypass(m, false);
 }
 
 /* ---- states ---- */
@@ -112,9 +149,11 @@ static int enter(struct machine *m, enum state to, const char *quiesce_ms)
 	vmm_close(vmm);
 	rc = mdev_set(&m->host.mdev, "quiesce_ms",
 		      to == BLOCKED ? "0" : quiesce_ms) ?:
-	     vmm_up(vmm, m->is_vtd ? VMM_BUS_MASTER : VMM_DRIVER_OK);
-	if (!rc && m->is_vtd)
+	     vmm_up(vmm, m->model == VIRTIO ? VMM_DRIVER_OK : VMM_BUS_MASTER);
+	if (!rc && m->model == VTD)
 		vtd_init(&m->vtd, &vmm->viommu, vmm->ram, RAM_GPA, false);
+	else if (!rc && m->model == SMMUV3)
+		smmu_init(&m->smmu, &vmm->viommu, vmm->ram, RAM_GPA);
 	if (!rc && translated)
 		rc = translate(m);
 	if (!rc && translated && to != TRANSLATED)
@@ -131,6 +170,8 @@ static int enter(struct machine *m, enum state to, const char *quiesce_ms)
 					 is, sizeof(is)));		\
 	EXPECT_STREQ(state_name[state], is);				\
 } while (0)
+
+#define COUNT(m, name)	mdev_counter(&(m)->host.mdev, name)
 
 /* Is it what it says it is? */
 #define EXPECT_REACHES(m, state) do {					\
@@ -204,41 +245,42 @@ struct row {
 	const char *event;
 	int (*happen)(struct machine *m);
 	const char *quiesce_ms;
-	enum state then[NR_STATES];		/* by the state before */
-	enum state then_vtd[NR_STATES];
+	enum state then[NR_MODELS][NR_STATES];	/* by the state before */
 };
 
-#define BOTH(...)	{ __VA_ARGS__ }, { __VA_ARGS__ }
+#define ALL(...)	{ { __VA_ARGS__ }, { __VA_ARGS__ }, { __VA_ARGS__ } }
 
 /* Blocked is: since it was translated, and was not reset */
 static const struct row rows[] = {
 	{ "system_reset", system_reset, LONG_MS,
-	  BOTH(UNBOUND, BLOCKED, BYPASS, QUIESCING, QUIESCING) },
+	  ALL(UNBOUND, BLOCKED, BYPASS, QUIESCING, QUIESCING) },
 	{ "guest_reset", guest_reset, LONG_MS,
-	  BOTH(UNBOUND, BLOCKED, BYPASS, QUIESCING, QUIESCING) },
+	  ALL(UNBOUND, BLOCKED, BYPASS, QUIESCING, QUIESCING) },
 	/* Its tables are there already, or there are none */
 	{ "guest_driver, guest_enable", guest_driver, LONG_MS,
-	  { UNBOUND, BLOCKED, BYPASS, BLOCKED, BLOCKED },
-	  { UNBOUND, TRANSLATED, NEVER, TRANSLATED, TRANSLATED } },
+	  { { UNBOUND, BLOCKED, BYPASS, BLOCKED, BLOCKED },
+	    { UNBOUND, TRANSLATED, NEVER, TRANSLATED, TRANSLATED },
+	    { UNBOUND, TRANSLATED, NEVER, TRANSLATED, TRANSLATED } } },
 	{ "guest_policy", guest_policy, LONG_MS,
-	  { UNBOUND, BLOCKED, BLOCKED, TRANSLATED, QUIESCING },
-	  { UNBOUND, BLOCKED, BYPASS, TRANSLATED, QUIESCING } },
+	  { { UNBOUND, BLOCKED, BLOCKED, TRANSLATED, QUIESCING },
+	    { UNBOUND, BLOCKED, BYPASS, TRANSLATED, QUIESCING },
+	    { UNBOUND, BLOCKED, BLOCKED, TRANSLATED, QUIESCING } } },
 	{ "deadline", deadline, "1000",
-	  BOTH(NEVER, NEVER, NEVER, TRANSLATED, BLOCKED) },
+	  ALL(NEVER, NEVER, NEVER, TRANSLATED, BLOCKED) },
 	{ "memory", memory, LONG_MS,
-	  BOTH(UNBOUND, BLOCKED, BLOCKED, BLOCKED, BLOCKED) },
+	  ALL(UNBOUND, BLOCKED, BLOCKED, BLOCKED, BLOCKED) },
 	{ "closed", closed, LONG_MS,
-	  BOTH(UNBOUND, BLOCKED, BLOCKED, BLOCKED, BLOCKED) },
+	  ALL(UNBOUND, BLOCKED, BLOCKED, BLOCKED, BLOCKED) },
 	{ "endpoint_master_off", master_off, LONG_MS,
-	  BOTH(NEVER, BLOCKED, BYPASS, TRANSLATED, BLOCKED) },
+	  ALL(NEVER, BLOCKED, BYPASS, TRANSLATED, BLOCKED) },
 	{ "endpoint_reset", assume_reset, LONG_MS,
-	  BOTH(UNBOUND, BYPASS, BYPASS, TRANSLATED, BYPASS) },
+	  ALL(UNBOUND, BYPASS, BYPASS, TRANSLATED, BYPASS) },
 	{ "endpoint_detached", detached, LONG_MS,
-	  BOTH(NEVER, BLOCKED, BLOCKED, BLOCKED, BLOCKED) },
+	  ALL(NEVER, BLOCKED, BLOCKED, BLOCKED, BLOCKED) },
 	{ "endpoint_closed", endpoint_closed, LONG_MS,
-	  BOTH(NEVER, UNBOUND, UNBOUND, UNBOUND, UNBOUND) },
+	  ALL(NEVER, UNBOUND, UNBOUND, UNBOUND, UNBOUND) },
 	{ "endpoint_removed", refused, LONG_MS,
-	  BOTH(NEVER, BLOCKED, BYPASS, TRANSLATED, QUIESCING) },
+	  ALL(NEVER, BLOCKED, BYPASS, TRANSLATED, QUIESCING) },
 };
 
 TEST_F_TIMEOUT(reset, table, 900)
@@ -249,8 +291,7 @@ TEST_F_TIMEOUT(reset, table, 900)
 
 	for (row = rows; row < rows + ARRAY_SIZE(rows); row++) {
 		for (from = 0; from < NR_STATES; from++) {
-			then = m->is_vtd ? row->then_vtd[from] :
-					   row->then[from];
+			then = row->then[m->model][from];
 			if (then == NEVER)
 				continue;
 			ASSERT_EQ(0, enter(m, from, row->quiesce_ms))
@@ -287,9 +328,194 @@ TEST_F(reset, endpoint_reset)
 	}
 }
 
-/* ---- phases ---- */
+/* The driver goes in a hold: that waits for the VMM, and the hold goes on */
+TEST_F(reset, driver_unbound)
+{
+	struct machine *m = &self->m;
+	const char *bdf = m->host.bdf[0];
+	char state[32];
+	int status;
+	pid_t pid;
 
-#define COUNT(m, name)	mdev_counter(&(m)->host.mdev, name)
+	ASSERT_EQ(0, enter(m, QUIESCING, LONG_MS));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		/* Only the VMM keeps it open. */
+		vmm_close(&m->vmm);
+		_exit(!!pci_set_driver(bdf, NULL));
+	}
+	sleep_ms(500);
+	EXPECT_EQ(0, waitpid(pid, &status, WNOHANG));
+	EXPECT_STATE(m, QUIESCING);
+	EXPECT_WRITES(1, &m->vmm, 0, DATA_IOVA, DATA_GPA);
+	vmm_close_endpoints(&m->vmm);
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_NE(0, mdev_endpoint_state(&m->host.mdev, ENDPOINT(0), state,
+					 sizeof(state)));
+	EXPECT_EQ(0, COUNT(m, "mappings"));
+}
+
+/* ---- a device that can be reset ---- */
+
+#define NVME_VENDOR	0x1b36
+#define NVME_DEVICE	0x0010
+#define EXPRESS_CTL	8
+#define EXPRESS_FLR	0x8000
+
+FIXTURE(nvme)
+{
+	struct machine m;
+	struct vfio_dev dev;
+	char bdf[1][BDF_LEN];
+};
+
+FIXTURE_SETUP(nvme)
+{
+	struct machine *m = &self->m;
+	char dir[512], id[16];
+
+	self->dev.fd = -1;
+	SETUP_HOST(&m->host, 1);
+	if (pci_find(NVME_VENDOR, NVME_DEVICE, self->bdf, 1) < 1)
+		SKIP(return, "needs QEMU's NVMe disk");
+	ASSERT_EQ(0, pci_set_driver(self->bdf[0], KVIOMMU_DRIVER));
+	snprintf(id, sizeof(id), "0x%x", ENDPOINT(1));
+	ASSERT_EQ(0, mdev_assign(&m->host.mdev, self->bdf[0], id));
+	ASSERT_EQ(0, mdev_set(&m->host.mdev, "quiesce_ms", LONG_MS));
+	vmm_init(&m->vmm, &m->host, NULL);
+	ASSERT_UP(&m->vmm, VMM_DRIVER_OK);
+	pci_path(self->bdf[0], ".", dir, sizeof(dir));
+	ASSERT_EQ(0, vfio_open(&self->dev, dir));
+	ASSERT_EQ(0, vfio_bind(&self->dev, m->vmm.iommufd));
+	ASSERT_EQ(0, vfio_attach(&self->dev, m->vmm.hwpt));
+	ASSERT_EQ(0, vfio_query_regions(&self->dev));
+}
+
+FIXTURE_TEARDOWN(nvme)
+{
+	vfio_close(&self->dev);
+	vmm_close(&self->m.vmm);
+	TEARDOWN_HOST(&self->m.host);
+}
+
+#define EXPECT_NVME(self, state) do {					\
+	char is[32] = "";						\
+									\
+	EXPECT_EQ(0, mdev_endpoint_state(&(self)->m.host.mdev, ENDPOINT(1),	\
+					 is, sizeof(is)));		\
+	EXPECT_STREQ(state_name[state], is);				\
+} while (0)
+
+/* Translated, and mastering the bus; then its vIOMMU is reset by its guest */
+#define HOLD_NVME(self) do {						\
+	struct virtio_dev *hold_v = &(self)->m.vmm.v;			\
+									\
+	ASSERT_EQ(0, virtio_start(hold_v, VIOMMU_ALL_FEATURES, 1024));	\
+	ASSERT_EQ(0, viommu_attach(hold_v, DOMAIN, ENDPOINT(1), 0));	\
+	ASSERT_EQ(0, vfio_bus_master(&(self)->dev, true));		\
+	EXPECT_NVME(self, TRANSLATED);					\
+	ASSERT_EQ(0, virtio_reset(hold_v));				\
+	EXPECT_NVME(self, QUIESCING);					\
+} while (0)
+
+static int command(struct vfio_dev *dev)
+{
+	u16 cmd;
+
+	return vfio_config_read(dev, PCI_COMMAND, &cmd, sizeof(cmd)) ?: cmd;
+}
+
+static int guest_flr(struct vfio_dev *dev)
+{
+	u8 at, cap[2];
+	u16 ctl;
+	int rc;
+
+	rc = vfio_config_read(dev, PCI_CAPABILITY_LIST, &at, 1);
+	while (!rc && at) {
+		rc = vfio_config_read(dev, at, cap, sizeof(cap));
+		if (!rc && cap[0] == PCI_CAP_ID_EXP)
+			break;
+		at = cap[1];
+	}
+	if (rc || !at)
+		return rc ?: -ENOENT;
+	rc = vfio_config_read(dev, at + EXPRESS_CTL, &ctl, sizeof(ctl));
+	ctl |= EXPRESS_FLR;
+	return rc ?: vfio_config_write(dev, at + EXPRESS_CTL, &ctl, sizeof(ctl));
+}
+
+TEST_F(nvme, reset_ends_the_hold)
+{
+	HOLD_NVME(self);
+	ASSERT_EQ(0, vfio_reset(&self->dev));
+	EXPECT_NVME(self, BYPASS);
+	EXPECT_EQ(0, command(&self->dev) & PCI_COMMAND_MASTER);
+	ASSERT_EQ(0, vfio_bus_master(&self->dev, true));
+	EXPECT_NVME(self, BYPASS);
+}
+
+TEST_F(nvme, function_level_reset_ends_the_hold)
+{
+	HOLD_NVME(self);
+	ASSERT_EQ(0, guest_flr(&self->dev));
+	EXPECT_NVME(self, BYPASS);
+	EXPECT_EQ(0, command(&self->dev) & PCI_COMMAND_MASTER);
+}
+
+/* It is not waited for, but goes on where it was when bus mastering is on again */
+TEST_F(nvme, quiet_is_not_reset)
+{
+	HOLD_NVME(self);
+	ASSERT_EQ(0, vfio_bus_master(&self->dev, false));
+	EXPECT_NVME(self, BLOCKED);
+	ASSERT_EQ(0, vfio_bus_master(&self->dev, true));
+	EXPECT_NVME(self, BLOCKED);
+	/* The next driver need not reset it, unless it wants bypass */
+	ASSERT_EQ(0, virtio_start(&self->m.vmm.v, VIOMMU_ALL_FEATURES, 1024));
+	EXPECT_EQ(VIRTIO_IOMMU_S_DEVERR,
+		  viommu_attach(&self->m.vmm.v, DOMAIN + 1, ENDPOINT(1),
+				VIRTIO_IOMMU_ATTACH_F_BYPASS));
+	ASSERT_EQ(0, viommu_attach(&self->m.vmm.v, DOMAIN, ENDPOINT(1), 0));
+	EXPECT_NVME(self, TRANSLATED);
+	ASSERT_EQ(0, guest_flr(&self->dev));
+	EXPECT_NVME(self, TRANSLATED);
+	EXPECT_EQ(0, viommu_attach(&self->m.vmm.v, DOMAIN + 1, ENDPOINT(1),
+				   VIRTIO_IOMMU_ATTACH_F_BYPASS));
+	EXPECT_NVME(self, BYPASS);
+}
+
+/* As VMMs do that reset the device first */
+TEST_F(nvme, reset_before_its_viommu)
+{
+	struct virtio_dev *v = &self->m.vmm.v;
+
+	ASSERT_EQ(0, viommu_attach(v, DOMAIN, ENDPOINT(1), 0));
+	ASSERT_EQ(0, vfio_bus_master(&self->dev, true));
+	ASSERT_EQ(0, vfio_reset(&self->dev));
+	EXPECT_NVME(self, TRANSLATED);
+	ASSERT_EQ(0, system_reset(&self->m));
+	EXPECT_NVME(self, BYPASS);
+}
+
+/* Detached while it still does DMA, and attached again after a reset of the vIOMMU */
+TEST_F(nvme, detached)
+{
+	struct virtio_dev *v = &self->m.vmm.v;
+
+	ASSERT_EQ(0, viommu_attach(v, DOMAIN, ENDPOINT(1), 0));
+	ASSERT_EQ(0, vfio_bus_master(&self->dev, true));
+	ASSERT_EQ(0, vfio_detach(&self->dev));
+	ASSERT_EQ(0, system_reset(&self->m));
+	ASSERT_EQ(0, vfio_attach(&self->dev, self->m.vmm.hwpt));
+	EXPECT_NVME(self, BLOCKED);
+	ASSERT_EQ(0, vfio_reset(&self->dev));
+	EXPECT_NVME(self, BYPASS);
+}
+
+/* ---- phases ---- */
 
 TEST_F(reset, phases)
 {
@@ -337,16 +563,12 @@ TEST_F(reset, bypass_is_held)
 {
 	struct machine *m = &self->m;
 
-	if (m->is_vtd)
+	if (m->model == VTD)
 		SKIP(return, "VT-d has no bypass that the VMM does not want");
 	ASSERT_EQ(0, mdev_set(&m->host.mdev, "boot_bypass", "0"));
-	ASSERT_EQ(0, enter(m, UNBOUND, LONG_MS));
-	vmm_close(&m->vmm);
-	ASSERT_UP(&m->vmm, VMM_DRIVER_OK);
+	ASSERT_EQ(0, enter(m, BYPASS, LONG_MS));
 	EXPECT_STATE(m, BLOCKED);
-	ASSERT_EQ(0, virtio_write(&m->vmm.v, VIRTIO_DEVICE_CFG +
-				  offsetof(struct virtio_iommu_config, bypass),
-				  1, 1));
+	ASSERT_EQ(0, set_bypass(m, true));
 	EXPECT_STATE(m, BYPASS);
 	ASSERT_EQ(0, system_reset(m));
 	EXPECT_STATE(m, QUIESCING);
