@@ -525,7 +525,8 @@ EXPORT_SYMBOL_GPL(kviommu_dev_unbind);
 
 /*
  * Is the VMM's page table fit for the device? To try it opens bypass to all of
- * the group for a moment, so only while none of it can do DMA.
+ * the group for a moment, so only if the device is alone, and can do no DMA: a guest
+ * that has another one may let it master the bus at any time.
  */
 static int try_hwpt(struct kviommu_dev *kdev, u32 *pt_id)
 {
@@ -533,11 +534,11 @@ static int try_hwpt(struct kviommu_dev *kdev, u32 *pt_id)
 	struct kviommu_endpoint *ep;
 	int rc;
 
-	if (g->state != KVIOMMU_BLOCKED)
+	if (g->state != KVIOMMU_BLOCKED || kviommu_endpoint_unsafe(kdev->ep) ||
+	    kdev->ops->bus_master(kdev->priv))
 		return 0;
 	list_for_each_entry(ep, &g->eps, group_node)
-		if (READ_ONCE(ep->kdev->bound) &&
-		    (ep->unsafe || ep->kdev->ops->bus_master(ep->kdev->priv)))
+		if (ep->kdev != kdev && READ_ONCE(ep->kdev->bound))
 			return 0;
 	rc = kdev->ops->attach(kdev->priv, pt_id);
 	if (!rc)

@@ -651,6 +651,29 @@ static void state_dirty(struct kunit *test)
 	expect_state(f, d, KVIOMMU_BYPASS, NULL);
 }
 
+/* To try a page table opens bypass: not for another one that is open. */
+static void state_try(struct kunit *test)
+{
+	struct fixture *f = create(test);
+	struct mock_dev *d = mock_add_dev(f->m, 0, NULL);
+	struct mock_dev *peer = mock_add_dev(f->m, 0, d);
+
+	mock_assign(d, 0);
+	mock_assign(peer, 1);
+	set_want(f, d, WANT_BLOCKED);
+	set_want(f, peer, WANT_BLOCKED);
+	mock_open(f->m);
+	kviommu_memory(&f->m->v, true);
+	mock_bind(d);
+	mock_bind(peer);
+	KUNIT_EXPECT_EQ(test, 0, mock_attach(d, GUEST_PT));
+	KUNIT_EXPECT_EQ(test, d->hwpt_attaches, 0);
+	kviommu_dev_detach(d->kdev);
+	mock_unbind(peer);
+	KUNIT_EXPECT_EQ(test, 0, mock_attach(d, GUEST_PT));
+	KUNIT_EXPECT_EQ(test, d->hwpt_attaches, 1);
+}
+
 /* A device of one VMM must not reach the memory of another one's guest. */
 static void state_other_vmm(struct kunit *test)
 {
@@ -748,6 +771,7 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(state_vmm),
 	KUNIT_CASE(state_quiet),
 	KUNIT_CASE(state_dirty),
+	KUNIT_CASE(state_try),
 	KUNIT_CASE(state_other_vmm),
 	KUNIT_CASE(state_assign_errors),
 	{ }
