@@ -16,6 +16,7 @@
  * Members of a group that the host can't tell apart are held, and let go,
  * together.
  */
+#include <linux/delay.h>
 #include <linux/ktime.h>
 #include <linux/seq_file.h>
 #include <linux/suspend.h>
@@ -24,6 +25,10 @@
 #include <trace/events/kviommu.h>
 
 #include "kviommu_private.h"
+
+/* For the lock of a vIOMMU that is at work while the host wants to sleep */
+#define SUSPEND_TRIES	100
+#define SUSPEND_TRY_MS	10
 
 enum action {
 	NONE,		/* nothing: it is right as it is */
@@ -342,10 +347,23 @@ static void deadline_fn(struct work_struct *work)
 }
 
 /*
- * User space is frozen next, and a half-done reset would sleep with it. This does
- * not wait for a vIOMMU at work: opening any other one would wait with it, for the
+ * A guest may keep its vIOMMU at work all the time, but not always with the lock held.
+ * This does not wait for longer: opening any other vIOMMU would wait with it, for the
  * list of notifiers.
  */
+static bool lock_soon(struct kviommu *v)
+{
+	unsigned int tries;
+
+	for (tries = 0; tries < SUSPEND_TRIES; tries++) {
+		if (mutex_trylock(&v->lock))
+			return true;
+		msleep(SUSPEND_TRY_MS);
+	}
+	return false;
+}
+
+/* User space is frozen next, and a half-done reset would sleep with it. */
 static int suspend_fn(struct notifier_block *nb, unsigned long what, void *data)
 {
 	struct kviommu *v = container_of(nb, struct kviommu, reset.suspend);
@@ -354,7 +372,7 @@ static int suspend_fn(struct notifier_block *nb, unsigned long what, void *data)
 		return NOTIFY_DONE;
 	if (!READ_ONCE(v->reset.holding))
 		return NOTIFY_DONE;
-	if (!mutex_trylock(&v->lock))
+	if (!lock_soon(v))
 		return notifier_from_errno(-EBUSY);
 	kviommu_event(v, KVIOMMU_SUSPEND);
 	mutex_unlock(&v->lock);
