@@ -1127,7 +1127,7 @@ enum kviommu_phase {
 
 /**
  * struct kviommu_reset - the reset that is under way
- * @source: of the last one
+ * @source: of the last one, or the one that @holding began with
  * @holding: some endpoint is quiescing, since @since, ktime in ns
  * @deadline: when that ends
  * @events: how many of each source there were, since the VMM opened it

@@ -247,7 +247,8 @@ static unsigned int groups_held(struct kviommu *v)
 	return n;
 }
 
-static void phase_done(struct kviommu *v, enum kviommu_phase phase, u64 ns)
+static void phase_done(struct kviommu *v, enum kviommu_source source,
+		       enum kviommu_phase phase, u64 ns)
 {
 	static const char * const names[] = {
 		[KVIOMMU_ENTER]	= "enter",
@@ -259,7 +260,7 @@ static void phase_done(struct kviommu *v, enum kviommu_phase phase, u64 ns)
 	r->phases[phase].count++;
 	r->phases[phase].ns += ns;
 	r->phases[phase].max_ns = max(r->phases[phase].max_ns, ns);
-	trace_kviommu_reset(kviommu_dev(v), source_names[r->source],
+	trace_kviommu_reset(kviommu_dev(v), source_names[source],
 			    names[phase], groups_held(v), ns);
 }
 
@@ -270,8 +271,10 @@ static void settle(struct kviommu *v, enum kviommu_source source, u64 begin)
 	u64 now = ktime_get_ns();
 
 	if (is_reset(source)) {
-		r->source = source;
-		phase_done(v, KVIOMMU_ENTER, now - begin);
+		/* The hold that goes on is that of the first. */
+		if (!r->holding)
+			r->source = source;
+		phase_done(v, source, KVIOMMU_ENTER, now - begin);
 		begin = now;
 	}
 	if (groups_held(v)) {
@@ -287,11 +290,11 @@ static void settle(struct kviommu *v, enum kviommu_source source, u64 begin)
 	if (r->holding) {
 		WRITE_ONCE(r->holding, false);
 		cancel_delayed_work(&r->deadline);
-		phase_done(v, KVIOMMU_HOLD, begin - r->since);
+		phase_done(v, r->source, KVIOMMU_HOLD, begin - r->since);
 	} else if (!is_reset(source)) {
 		return;
 	}
-	phase_done(v, KVIOMMU_EXIT, ktime_get_ns() - begin);
+	phase_done(v, r->source, KVIOMMU_EXIT, ktime_get_ns() - begin);
 }
 
 /**
