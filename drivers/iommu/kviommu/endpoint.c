@@ -198,13 +198,13 @@ static int assign_locked(struct kviommu *v, const char *name,
 			 name, rc);
 		return rc;
 	}
+	ep->kdev = chk.kdev;
 	rc = check_geometry(v, name, &ep->geo);
 	if (!rc && v->open && v->model->assigned)
 		rc = v->model->assigned(v, ep);
 	if (rc)
 		return rc;
 
-	ep->kdev = chk.kdev;
 	ep->group = kviommu_group_join(v, ep);
 	if (IS_ERR(ep->group))
 		return PTR_ERR(ep->group);
@@ -228,7 +228,8 @@ static int assign_locked(struct kviommu *v, const char *name,
  * variant driver; -EBUSY if it, its group or @id is taken; -EINVAL if the model
  * has no such @id; -EPERM without kviommu::late_mappings, see
  * kviommu_model::late; -ERANGE if the host can't hold the vIOMMU's address width;
- * -EADDRINUSE if the guest uses addresses that the host reserves; -ENOMEM.
+ * -EADDRINUSE if the guest uses addresses that the host reserves; -EOPNOTSUPP if
+ * its IOMMU lacks what the guest was told that there is; -ENOMEM.
  */
 int kviommu_assign(struct kviommu *v, const char *name, u32 id)
 {

@@ -670,7 +670,8 @@ typedef void (*kviommu_shadow_fn)(struct kviommu_shadow *s, u32 id, void *arg);
  * @open: a VMM opened it: reset state. @close: it is gone, drop everything
  * @assigned: @ep is about to be assigned while it is open, and the guest has nothing
  *	      mapped where its host reserves addresses: that must stay so until
- *	      @close. 0 or -ENOMEM. May be NULL
+ *	      @close. 0, -ENOMEM, or -EOPNOTSUPP if its host lacks what the guest was
+ *	      told that there is, with a line in the log. May be NULL
  * @reset: VFIO_DEVICE_RESET: registers and queues; endpoints follow by @release
  * @read: a register; @len is 1, 2, 4 or 8 and naturally aligned
  * @write: the same

@@ -1450,6 +1450,11 @@ static void vtd_reserved(struct kunit *test)
 					   VG_DATA + 0x1000));
 	vg_unmap(m.g, m.root, 4, IOVA + 0x1000, 12);
 	vg_flush_all(m.g);
+	/* The guest was told that all accesses snoop if it says so. */
+	d2->incoherent = true;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
+			kviommu_assign(m.g->v, dev_name(mock_dev_dev(d2)), SID2));
+	d2->incoherent = false;
 	/* From assigning on nothing is mapped there; the guest is told, once. */
 	mock_assign(d2, SID2);
 	map(&m, IOVA + 0x1000, VG_DATA + 0x1000);

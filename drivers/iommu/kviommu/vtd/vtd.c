@@ -285,12 +285,8 @@ static void vtd_lookup(struct kviommu_follow *f, struct kviommu_gendpoint *ve)
 
 	switch (ctx.kind) {
 	case VTD_TRANSLATE:
-		/* Assigned after the guest was told that there is snoop control */
-		if (!ve->ep->geo.snoop && vt->view.ecap & VTD_ECAP_SC)
-			kviommu_gendpoint_refuse(f, ve, -EOPNOTSUPP);
-		else
-			kviommu_gendpoint_join(f, ve, ctx.did, &ctx.key,
-					       KVIOMMU_CHUNK_SHIFT);
+		kviommu_gendpoint_join(f, ve, ctx.did, &ctx.key,
+				       KVIOMMU_CHUNK_SHIFT);
 		break;
 	case VTD_PASSTHROUGH:
 		kviommu_gendpoint_set(f, ve, KVIOMMU_BYPASS);
@@ -737,6 +733,13 @@ static void vtd_reset(struct kviommu *v)
 
 static int vtd_assigned(struct kviommu *v, struct kviommu_endpoint *ep)
 {
+	/* The guest may take its word for it that nothing goes past caches. */
+	if (!ep->geo.snoop && priv(v)->view.ecap & VTD_ECAP_SC) {
+		dev_warn(kviommu_dev(v),
+			 "KV27: cannot assign %s: its IOMMU can't make all accesses coherent, and the guest was told that all can; assign it, or set snoop to 0, before the VMM starts\n",
+			 dev_name(ep->kdev->dev));
+		return -EOPNOTSUPP;
+	}
 	return kviommu_follow_assigned(&priv(v)->f, ep);
 }
 
