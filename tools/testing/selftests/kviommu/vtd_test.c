@@ -1122,4 +1122,29 @@ TEST_F(vtd_sysfs, narrow)
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_GPA, DATA_GPA);
 }
 
+/* The last page that the unit says it translates is one that the host does */
+TEST_F(vtd_sysfs, top_page)
+{
+	u64 cap, table, top;
+	bool narrow;
+	struct vtd v;
+
+	ASSERT_UP(&self->vmm, VMM_BUS_MASTER);
+	vtd_init(&v, &self->vmm.viommu, self->vmm.ram, RAM_GPA, false);
+	cap = vtd_read(&v, VTD_CAP, 8);
+	top = 1ULL << ((cap >> 16 & 0x3f) + 1);
+	/* edu has 48 bits, and vtd_map() has four levels */
+	if (top > 1ULL << 48)
+		top = 1ULL << 48;
+	table = vtd_page(&v);
+	vtd_map(&v, table, top - PAGE, DATA_GPA, 12, VTD_R | VTD_W);
+	narrow = !(cap >> 8 & 4);
+	if (narrow)
+		table = *vtd_ptr(&v, table) & ~(PAGE - 1);
+	vtd_set_context(&v, ENDPOINT(0), table | 1, 5 << 8 | (narrow ? 1 : 2));
+	ASSERT_EQ(0, vtd_start(&v));
+	EXPECT_WRITES(1, &self->vmm, 0, top - PAGE, DATA_GPA);
+	TH_LOG("%d bits", (int)(cap >> 16 & 0x3f) + 1);
+}
+
 TEST_HARNESS_MAIN
