@@ -489,6 +489,7 @@ void kviommu_gendpoint_set(struct kviommu_follow *f,
 {
 	drop_next(f, ge);
 	endpoint_goes(ge, NULL, state);
+	ge->found = f->on;
 }
 
 /* The same for one that is not looked up. */
@@ -1131,6 +1132,19 @@ static bool is_chosen(const struct kviommu_follow *f,
 	return ge->domain || (f->on && ge->state == KVIOMMU_BYPASS);
 }
 
+/* One that was not looked at yet goes with another one of its group that was. */
+static bool goes_with_another(const struct kviommu_gendpoint *ge)
+{
+	struct kviommu_endpoint *ep;
+
+	if (ge->domain || ge->found)
+		return false;
+	list_for_each_entry(ep, &ge->ep->group->eps, group_node)
+		if (kviommu_gendpoint(ep) && kviommu_gendpoint(ep)->domain)
+			return true;
+	return false;
+}
+
 /*
  * The host can't tell members of a group apart. What the guest has said of two
  * of them must be the same.
@@ -1144,7 +1158,7 @@ static bool group_agrees(const struct kviommu_follow *f,
 	list_for_each_entry(ep, &ge->ep->group->eps, group_node) {
 		o = kviommu_gendpoint(ep);
 		if (o && ep->kdev->attached && is_chosen(f, o) &&
-		    o->domain != ge->domain)
+		    o->domain != ge->domain && !goes_with_another(o))
 			return false;
 	}
 	return true;
@@ -1166,7 +1180,7 @@ void kviommu_follow_resolve(struct kviommu_follow *f,
 	if (!ge)
 		return;
 	t->state = ge->state;
-	t->chosen = is_chosen(f, ge);
+	t->chosen = is_chosen(f, ge) && !goes_with_another(ge);
 	if (!t->chosen)
 		return;
 	if (!group_agrees(f, ge)) {

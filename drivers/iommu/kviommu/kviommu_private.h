@@ -842,6 +842,7 @@ struct kviommu_gdomain {
  * @goes: it belongs elsewhere than where its group is
  * @state: without @domain: BLOCKED or BYPASS
  * @recheck: it is to be looked up in the tables again
+ * @found: @state is what the tables say; else it is from before translation was on
  * @fault: fault that was told of its entries, 0 if there was none
  * @flags: the model's
  * @did: domain id that its entries are cached with
@@ -855,6 +856,7 @@ struct kviommu_gendpoint {
 	bool goes;
 	enum kviommu_state state;
 	bool recheck;
+	bool found;
 	u8 fault;
 	u8 flags;
 	u32 did;
