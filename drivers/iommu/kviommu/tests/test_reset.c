@@ -9,7 +9,10 @@
  * matters, are one. In each of them each event is tried: that is all orders, of
  * any length.
  */
+#include <linux/unaligned.h>
+
 #include "guest.h"
+#include "smmuv3/smmuv3.h"
 #include "vtd_guest.h"
 
 #define MAX_STATES	32768
@@ -20,6 +23,15 @@
 #define PT		7	/* the VMM's page table */
 #define IOVA		0x40000000
 #define DATA		GUEST_FREE
+
+/* Of a guest with an SMMUv3: where its tables and queues are */
+#define STRTAB		0x10000
+#define CMDQ		0x20000
+#define CMDQ_LOG2	8
+#define EVENTQ		0x21000
+#define EVENTQ_LOG2	3
+#define CD		0x22000
+#define TABLES		0x23000		/* one for each level */
 
 enum event {
 	OPEN,
@@ -59,6 +71,7 @@ static const char * const event_names[] = {
 struct variant {
 	const char *name;
 	bool vtd;
+	bool smmu;
 	bool no_boot_bypass;
 	bool no_wait;
 	bool no_reset;
@@ -86,6 +99,11 @@ static const struct variant variants[] = {
 	  .limit = SOME_EVENTS },
 	{ "vtd, boot_bypass 0, two in a group", .vtd = true,
 	  .no_boot_bypass = true, .devs = 2, .limit = SOME_EVENTS },
+	{ "smmuv3", .smmu = true, .devs = 1, .limit = SOME_EVENTS },
+	{ "smmuv3, boot_bypass 0", .smmu = true, .no_boot_bypass = true,
+	  .devs = 1, .limit = SOME_EVENTS },
+	{ "smmuv3, two in a group", .smmu = true, .devs = 2,
+	  .limit = SOME_EVENTS },
 };
 
 KUNIT_ARRAY_PARAM_DESC(variant, variants, name);
@@ -141,6 +159,8 @@ struct explorer {
 	struct kviommu *v;
 	struct guest *g;
 	struct vtd_guest *vg;
+	struct kviommu_follow *f;	/* of a model with tables */
+	u32 prod;
 	u64 table;
 	struct mock_dev *d[NR_DEVS];
 	struct history h[NR_DEVS];
@@ -158,6 +178,98 @@ struct explorer {
 	unsigned long steps;
 };
 
+/* ---- a guest with an SMMUv3 ---- */
+
+static u32 sm_read(struct explorer *x, u32 reg)
+{
+	u8 buf[8] = {};
+
+	mutex_lock(&x->v->lock);
+	x->v->model->read(x->v, reg, buf, 4);
+	mutex_unlock(&x->v->lock);
+	return get_unaligned_le32(buf);
+}
+
+static void sm_write(struct explorer *x, u32 reg, u64 val, size_t len)
+{
+	__le64 buf = cpu_to_le64(val);
+
+	mutex_lock(&x->v->lock);
+	x->v->model->write(x->v, reg, &buf, len);
+	mutex_unlock(&x->v->lock);
+}
+
+static __le64 *sm_word(struct explorer *x, u64 gpa)
+{
+	return mock_mem_ptr(x->m, gpa);
+}
+
+static void sm_cmd(struct explorer *x, u64 w0, u64 w1)
+{
+	u64 at = CMDQ + (x->prod & (BIT(CMDQ_LOG2) - 1)) * 16;
+
+	*sm_word(x, at) = cpu_to_le64(w0);
+	*sm_word(x, at + 8) = cpu_to_le64(w1);
+	x->prod = (x->prod + 1) & (BIT(CMDQ_LOG2 + 1) - 1);
+	sm_write(x, SMMU_CMDQ_PROD, x->prod, 4);
+	KUNIT_EXPECT_EQ(x->test, sm_read(x, SMMU_CMDQ_CONS), x->prod);
+}
+
+/* For stream 0, which may have a first stage of one page */
+static void sm_create(struct explorer *x)
+{
+	struct rnd_state rnd;
+	unsigned int level;
+
+	x->m = mock_create(x->test, &kviommu_smmuv3_model);
+	mock_seed(x->test, &rnd, 0x53);
+	mock_mem_create(x->m, 4, MOCK_CONTIGUOUS, &rnd);
+	x->m->v.late_mappings = true;
+	/* Nobody else works on the queue: a write of its index does it all. */
+	x->m->v.worker.dead = true;
+	x->f = &((struct kviommu_smmu *)x->m->v.model_priv)->f;
+	for (level = 0; level < 4; level++)
+		*sm_word(x, TABLES + level * 4096 +
+			    8 * (IOVA >> (39 - 9 * level) & 511)) =
+			cpu_to_le64(level < 3 ? (TABLES + (level + 1) * 4096) | 3 :
+						DATA | 0x443);
+	*sm_word(x, CD + 8) = cpu_to_le64(TABLES);
+	*sm_word(x, CD) = cpu_to_le64(16 | SMMU_CD0_EPD1 | SMMU_CD0_V |
+				      5ULL << 32 | SMMU_CD0_AA64 | SMMU_CD0_R |
+				      SMMU_CD0_A | 1ULL << 48);
+}
+
+static void sm_start(struct explorer *x)
+{
+	u32 all = SMMU_CR0_SMMUEN | SMMU_CR0_EVENTQEN | SMMU_CR0_CMDQEN;
+
+	if (!(sm_read(x, SMMU_CR0) & SMMU_CR0_CMDQEN)) {
+		sm_write(x, SMMU_STRTAB_BASE, STRTAB, 8);
+		sm_write(x, SMMU_STRTAB_BASE_CFG, 6, 4);
+		sm_write(x, SMMU_CMDQ_BASE, CMDQ | CMDQ_LOG2, 8);
+		sm_write(x, SMMU_CMDQ_PROD, x->prod, 4);
+		sm_write(x, SMMU_CMDQ_CONS, x->prod, 4);
+		sm_write(x, SMMU_EVENTQ_BASE, EVENTQ | EVENTQ_LOG2, 8);
+	}
+	sm_write(x, SMMU_CR0, all, 4);
+	KUNIT_EXPECT_EQ(x->test, sm_read(x, SMMU_CR0ACK), all);
+}
+
+static void sm_set(struct explorer *x, enum event e)
+{
+	*sm_word(x, STRTAB) = e == TRANSLATE ?
+			      cpu_to_le64(CD | 5 << 1 | SMMU_STE0_V) :
+			      e == PASS ? cpu_to_le64(4 << 1 | SMMU_STE0_V) :
+					  cpu_to_le64(SMMU_STE0_V);
+	sm_cmd(x, SMMU_CMD_CFGI_STE, 1);
+	sm_cmd(x, SMMU_CMD_SYNC, 0);
+}
+
+static bool sm_abort(struct explorer *x)
+{
+	return sm_read(x, SMMU_GBPA) & SMMU_GBPA_ABORT;
+}
+
 /* ---- the guest ---- */
 
 static bool guest_runs(struct explorer *x)
@@ -167,6 +279,8 @@ static bool guest_runs(struct explorer *x)
 
 static bool queue_runs(struct explorer *x)
 {
+	if (x->var->smmu)
+		return sm_read(x, SMMU_CR0) & SMMU_CR0_CMDQEN;
 	return x->var->vtd ?
 	       vg_read(x->vg, VTD_GSTS, 4) & VTD_GCMD_QIE :
 	       kviommu_virtio_running(x->g->vi);
@@ -174,13 +288,14 @@ static bool queue_runs(struct explorer *x)
 
 static bool started(struct explorer *x)
 {
-	return x->var->vtd ? x->vg->vt->view.te :
-			     kviommu_virtio_running(x->g->vi);
+	return x->f ? x->f->on : kviommu_virtio_running(x->g->vi);
 }
 
 static void guest_starts(struct explorer *x)
 {
-	if (!x->var->vtd)
+	if (x->var->smmu)
+		sm_start(x);
+	else if (!x->var->vtd)
 		guest_start(x->g, GUEST_ALL_FEATURES);
 	else if (queue_runs(x))
 		vg_command(x->vg, VTD_GCMD_TE, 0);
@@ -190,7 +305,9 @@ static void guest_starts(struct explorer *x)
 
 static void guest_stops(struct explorer *x)
 {
-	if (x->var->vtd)
+	if (x->var->smmu)
+		sm_write(x, SMMU_CR0, SMMU_CR0_EVENTQEN | SMMU_CR0_CMDQEN, 4);
+	else if (x->var->vtd)
 		vg_command(x->vg, 0, VTD_GCMD_TE);
 	else
 		guest_write(x->g, REG_DEVICE_STATUS, 1, 0);
@@ -198,6 +315,10 @@ static void guest_stops(struct explorer *x)
 
 static void guest_sets(struct explorer *x, enum event e)
 {
+	if (x->var->smmu) {
+		sm_set(x, e);
+		return;
+	}
 	if (x->var->vtd) {
 		if (e == TRANSLATE)
 			vg_translate(x->vg, 0, 1, x->table);
@@ -253,7 +374,8 @@ static bool possible(struct explorer *x, enum event e, struct mock_dev *d)
 	case NOTHING:
 		return guest_runs(x) && queue_runs(x);
 	case BYPASS:
-		return guest_runs(x) && !x->var->vtd && started(x);
+		return guest_runs(x) && !x->var->vtd &&
+		       (x->var->smmu || started(x));
 	case BIND:
 		return !d->kdev->bound;
 	case UNBIND:
@@ -316,7 +438,12 @@ static void happen(struct explorer *x, enum event e, struct mock_dev *d)
 		guest_sets(x, e);
 		break;
 	case BYPASS:
-		guest_write(x->g, REG_CONFIG + 36, 1, !x->g->vi->bypass);
+		if (x->var->smmu)
+			sm_write(x, SMMU_GBPA, SMMU_GBPA_UPDATE |
+				 (sm_abort(x) ? 0 : SMMU_GBPA_ABORT), 4);
+		else
+			guest_write(x->g, REG_CONFIG + 36, 1,
+				    !x->g->vi->bypass);
 		break;
 	case BIND:
 		mock_bind(d);
@@ -372,7 +499,9 @@ static void drop(struct explorer *x)
 /* Are devices of no domain in bypass after it? The bypass register survives STOP. */
 static bool bypass_after(struct explorer *x, enum event e)
 {
-	return !x->var->vtd && e == STOP ? x->g->vi->bypass : x->v->boot_bypass;
+	if (e == STOP && x->var->smmu)
+		return !sm_abort(x);
+	return e == STOP && !x->f ? x->g->vi->bypass : x->v->boot_bypass;
 }
 
 /* Before a reset of the vIOMMU: who is to be waited for, and with what? */
@@ -460,9 +589,14 @@ static void history(struct explorer *x, enum event e, unsigned int i)
 		break;
 	case START:
 		/* A driver of virtio-iommu begins with a reset. */
-		if (!x->var->vtd)
+		if (!x->f)
 			before_reset(x, e);
 		let_go(x);
+		break;
+	case BYPASS:
+		/* From now on they need not have it. */
+		if (!x->waiting)
+			let_go(x);
 		break;
 	case CLOSE:
 		before_reset(x, e);
@@ -576,10 +710,10 @@ static void check(struct explorer *x, enum event e)
 	if (x->v->reset.holding && (!busy || is_end(e)))
 		KUNIT_FAIL(test, "the wait has no end");
 	if (guest_runs(x) && !started(x) && !x->v->reset.holding &&
-	    (x->var->vtd ? x->vg->vt->f.nr_domains : x->g->vi->nr_domains))
+	    (x->f ? x->f->nr_domains : x->g->vi->nr_domains))
 		KUNIT_FAIL(test, "a guest domain is left after a reset");
 	/* 5.13.5: a driver starts with no endpoint attached. */
-	if (e == START && !x->var->vtd && x->g->vi->nr_domains)
+	if (e == START && !x->f && x->g->vi->nr_domains)
 		KUNIT_FAIL(test, "the next driver has a domain of the last one");
 	/* Nothing is left of a VMM. */
 	if (!x->v->open && (mock_nr_domains(x->m) || x->m->mem.pinned))
@@ -607,16 +741,19 @@ static unsigned long key_of(struct explorer *x)
 	key = mix(key, x->kept, 1);
 	key = mix(key, x->kept_pass, 1);
 	key = mix(key, x->joined, 1);
-	if (x->var->vtd) {
-		struct kviommu_gendpoint *ve = kviommu_gendpoint(ep_of(x->d[0]));
+	if (x->f) {
+		struct kviommu_gendpoint *ge = kviommu_gendpoint(ep_of(x->d[0]));
 
-		key = mix(key, x->vg->vt->view.te, 1);
+		key = mix(key, x->f->on, 1);
 		key = mix(key, queue_runs(x), 1);
-		key = mix(key, le64_to_cpu(*vg_word(x->vg, vg_context(x->vg, 0))),
+		key = mix(key, le64_to_cpu(x->var->smmu ? *sm_word(x, STRTAB) :
+					   *vg_word(x->vg, vg_context(x->vg, 0))),
 			  4);
-		key = mix(key, ve ? ve->state : 0, 2);
-		key = mix(key, ve && ve->domain, 1);
-		key = mix(key, ve && ve->next, 1);
+		key = mix(key, x->var->smmu && sm_abort(x), 1);
+		key = mix(key, ge ? ge->state : 0, 2);
+		key = mix(key, ge && ge->found, 1);
+		key = mix(key, ge && ge->domain, 1);
+		key = mix(key, ge && ge->next, 1);
 	} else {
 		key = mix(key, started(x), 1);
 		key = mix(key, x->g->vi->bypass, 1);
@@ -659,7 +796,9 @@ static void begin(struct explorer *x)
 	kviommu_close(x->v);
 	memset(x->h, 0, sizeof(x->h));
 	let_go(x);
-	if (x->var->vtd)
+	if (x->var->smmu)
+		*sm_word(x, STRTAB) = cpu_to_le64(SMMU_STE0_V);
+	else if (x->var->vtd)
 		vg_set_context(x->vg, 0, 0, 0);
 	mock_open(x->m);
 	kviommu_memory(x->v, true);
@@ -837,9 +976,12 @@ static void reset_all_orders(struct kunit *test)
 	x->test = test;
 	x->var = var;
 	xa_init(&x->seen);
-	if (var->vtd) {
+	if (var->smmu) {
+		sm_create(x);
+	} else if (var->vtd) {
 		x->vg = vg_create(test, NULL);
 		x->m = x->vg->m;
+		x->f = &x->vg->vt->f;
 		x->table = vg_page(x->vg);
 		vg_map(x->vg, x->table, 4, IOVA, DATA, 12, VG_RW);
 	} else {
