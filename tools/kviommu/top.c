@@ -239,6 +239,8 @@ int cmd_top(int argc, char **argv)
 			else
 				poll(NULL, 0, delay * 1000);
 		}
+		if (latency && trace_stopped)
+			trace_rest(latency_line);
 		time = now();
 		if (isatty(STDOUT_FILENO))
 			fputs("\033[H\033[2J", stdout);
