@@ -624,6 +624,10 @@ static void history(struct explorer *x, enum event e, unsigned int i)
 		/* It goes on with what it was told when that is on again. */
 		x->h[i].busy = false;
 		break;
+	case BIND:
+		/* They lose bypass to one that goes on with what it was told. */
+		x->kept_pass &= !x->h[i].dirty;
+		break;
 	case ATTACH:
 		/* Who joins a group may have been translated before. */
 		x->joined = x->kept_pass;
@@ -767,7 +771,7 @@ static unsigned long key_of(struct explorer *x)
 		key = mix(key, d->kdev->bound, 1);
 		key = mix(key, d->kdev->attached, 1);
 		key = mix(key, d->bus_master, 1);
-		key = mix(key, d->used, 1);
+		key = mix(key, d->no_reset && d->used, 1);
 		key = mix(key, d->kdev->dirty, 1);
 		key = mix(key, ep_of(d)->held, 1);
 		key = mix(key, ep_of(d)->unsafe, 1);
