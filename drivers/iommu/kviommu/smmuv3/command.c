@@ -210,11 +210,14 @@ static bool mark_domain(struct kviommu_smmu *sm, struct kviommu_gdomain *d,
 	}
 }
 
-/* Mark all domains with a VMID, or only those with an ASID, too. */
+/*
+ * Mark all domains with a VMID, or only those with an ASID, too. By address, that
+ * is for pages of all ASIDs as well (4.4.2.4), which most guests don't have.
+ */
 static bool mark_domains(struct kviommu_smmu *sm, const struct smmu_cmd *cmd)
 {
 	bool asid = cmd->op == SMMU_CMD_TLBI_NH_ASID ||
-		    cmd->op == SMMU_CMD_TLBI_NH_VA;
+		    (cmd->op == SMMU_CMD_TLBI_NH_VA && !sm->global);
 	unsigned long first = (u32)cmd->vmid << 16, last = first | U16_MAX, id;
 	struct kviommu_gdomain *d;
 	bool ok = true;

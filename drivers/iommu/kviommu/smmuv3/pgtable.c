@@ -331,6 +331,7 @@ static bool emit_entry(struct smmu_walk *w, struct sink *sink,
 		blame(w, event);
 		return emit_fault(w, sink, last, event);
 	}
+	w->global |= !w->s->second && !(e->value & SMMU_PTE_NG);
 	gpa = e->addr + (w->next & level_mask(w->s, level));
 	w->leaf = level_shift(w->s, level);
 	w->shift = w->leaf;
@@ -414,6 +415,7 @@ static noinline bool scan_pages(struct smmu_walk *w, struct sink *sink)
 	const __le64 *p = s->tables[SMMU_LAST_LEVEL].page + i, *begin = p;
 	const __le64 *end = p + min_t(u64, KVIOMMU_TABLE_WORDS - i,
 				      ((w->segment_last - iova) >> s->granule) + 1);
+	u64 not_global = SMMU_PTE_NG;
 	bool room = true;
 	unsigned long n;
 	u8 prots[4];
@@ -446,6 +448,7 @@ static noinline bool scan_pages(struct smmu_walk *w, struct sink *sink)
 			next_page = continuation(w, sink, iova + size);
 			continue;
 		}
+		not_global &= value;
 		if ((gpa | prot) == next_page) {
 			n = followers(p, end, value, size);
 			run[-1].last += (n + 1) * size;
@@ -474,6 +477,7 @@ out:
 	w->entry += (p - begin) * sizeof(*p);
 	w->in_table = !room;
 	sink->n = run - sink->runs;
+	w->global |= !s->second && !not_global;
 	spend(w, p - begin);
 	return room;
 }

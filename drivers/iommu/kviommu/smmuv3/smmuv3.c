@@ -246,6 +246,7 @@ static unsigned int walk_next(struct kviommu_follow *f,
 	p->budget = w->budget;
 	p->done = w->done;
 	p->changed = false;
+	to_smmu(f)->global |= w->global;
 	return n;
 }
 
@@ -492,6 +493,7 @@ static int smmu_open(struct kviommu *v)
 	struct kviommu_smmu *sm = priv(v);
 
 	memset(&sm->count, 0, sizeof(sm->count));
+	sm->global = false;
 	smmu_reset(v);
 	return kviommu_follow_open(&sm->f);
 }

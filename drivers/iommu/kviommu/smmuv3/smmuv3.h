@@ -69,6 +69,7 @@ struct smmu_counters {
  * @view: registers that translation depends on, as they are in effect
  * @walk: a walk, which is large
  * @cmd: the next command, if it is @fetched
+ * @global: pages of all ASIDs were found since a VMM has opened it
  * @quiet: no command since the last CMD_SYNC has anything looked at again
  * @idr: IDR0 to IDR5
  */
@@ -80,6 +81,7 @@ struct kviommu_smmu {
 	struct smmu_walk walk;
 	struct smmu_cmd cmd;
 	bool fetched;
+	bool global;
 	bool quiet;
 	u32 idr[6];
 	struct smmu_counters count;

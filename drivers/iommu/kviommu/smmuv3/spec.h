@@ -205,6 +205,7 @@
 #define SMMU_PTE_AP_RO		BIT_ULL(7)	/* stage 1 */
 #define SMMU_PTE_S2AP		GENMASK_ULL(7, 6)	/* stage 2: read, write */
 #define SMMU_PTE_AF		BIT_ULL(10)
+#define SMMU_PTE_NG		BIT_ULL(11)	/* stage 1: of one ASID */
 #define SMMU_PTE_ADDR		GENMASK_ULL(47, 12)
 #define SMMU_PTE_CONTIGUOUS	BIT_ULL(52)
 #define SMMU_PTE_TABLE_NO_EL0	BIT_ULL(61)

@@ -200,6 +200,7 @@ struct smmu_map {
  * @last: last address of the range
  * @budget: how many entries of tables may still be looked at; the caller's
  * @done: @last was reached
+ * @global: the caller's; set when a page of a first stage is of all ASIDs
  * @check: asked for each 4 KiB of a table of level 3 that are walked all over,
  *	   if it is set after smmu_walk_start() and the walk is not nested.
  *	   Returns the table, or a copy that is walked in its place; or NULL if it
@@ -213,6 +214,7 @@ struct smmu_walk {
 	u64 last;
 	u64 budget;
 	bool done;
+	bool global;
 	const __le64 *(*check)(struct smmu_walk *w, unsigned int slot,
 			       const __le64 *page, u64 bits);
 	struct smmu_fault why;

@@ -25,9 +25,10 @@
 #define TABLES		0x30000
 #define DATA		0x200000
 
-#define PAGE		0x443ULL	/* valid, AF, unprivileged; read, write */
-#define READ_ONLY	0x4c3ULL
-#define BLOCK		0x441ULL
+#define PAGE		0xc43ULL	/* valid, AF, nG, unprivileged; read, write */
+#define READ_ONLY	0xcc3ULL
+#define BLOCK		0xc41ULL
+#define GLOBAL_PAGE	0x443ULL
 #define S2_PAGE		0x4ffULL	/* valid, AF, normal memory, read, write */
 
 struct guest {
@@ -430,6 +431,31 @@ static void pages(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, nothing(g->d, IOVA));
 	KUNIT_EXPECT_TRUE(test, nothing(g->d, IOVA + 0x1000));
 	KUNIT_EXPECT_EQ(test, 0, g->v->nr_mappings);
+}
+
+/* What is the same in all address spaces is invalidated with any of them. */
+static void global_pages(struct kunit *test)
+{
+	struct guest *g = create_s1(test);
+	struct mock_dev *d = mock_add_dev(g->m, 0, NULL);
+	u64 root = new_page(g), cd = new_page(g);
+
+	plug(g, d, SID2);
+	fill_cd(g, cd, 2, root);
+	set(g, ste(SID2), cd | 5 << 1 | SMMU_STE0_V);
+	map_in(g, root, IOVA, DATA | PAGE, 12);
+	KUNIT_EXPECT_TRUE(test, cfgi(g, SID2));
+	KUNIT_EXPECT_TRUE(test, reaches(g, d, IOVA, DATA));
+	KUNIT_EXPECT_FALSE(test, g->sm->global);
+	map_in(g, root, IOVA, DATA | GLOBAL_PAGE, 12);
+	map_in(g, g->root, IOVA, DATA | GLOBAL_PAGE, 12);
+	KUNIT_EXPECT_TRUE(test, cmd(g, SMMU_CMD_TLBI_NH_ALL, 0));
+	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA, DATA));
+	map_in(g, root, IOVA, 0, 12);
+	map_in(g, g->root, IOVA, 0, 12);
+	KUNIT_EXPECT_TRUE(test, tlbi_va(g, 0, 1, IOVA));
+	KUNIT_EXPECT_TRUE(test, nothing(g->d, IOVA));
+	KUNIT_EXPECT_TRUE(test, nothing(d, IOVA));
 }
 
 /* A block is invalidated by any address in it. */
@@ -934,6 +960,7 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(gbpa),
 	KUNIT_CASE(configs),
 	KUNIT_CASE(pages),
+	KUNIT_CASE(global_pages),
 	KUNIT_CASE(blocks),
 	KUNIT_CASE(large_blocks),
 	KUNIT_CASE(nested_blocks),
