@@ -10,6 +10,7 @@
  * make it visible by that.
  */
 #include <linux/bitfield.h>
+#include <linux/jiffies.h>
 #include <linux/nospec.h>
 
 #include <trace/events/kviommu.h>
@@ -260,19 +261,51 @@ static bool do_command(struct kviommu_smmu *sm, const struct smmu_cmd *cmd)
 	return true;
 }
 
-/* 4.7.3. A message to what is no memory is the VMM's, as it can find in CMD_SYNC. */
-static void sync_done(struct kviommu_smmu *sm, const struct smmu_cmd *cmd)
+/*
+ * How long the memory of a message is waited for, ms. VMMs take some away and map
+ * it back while a guest's CPUs run.
+ */
+#define AWAY_MS		1000
+
+/*
+ * The message has no place: is it to be waited for? Only in the queue itself, where
+ * drivers poll for it, it is known to be memory.
+ */
+static bool wait_for_memory(struct kviommu_smmu *sm, u64 addr,
+			    const struct smmu_queue *q)
+{
+	if (addr - q->gpa >= (u64)SMMU_CMD_SIZE << q->log2)
+		return false;
+	if (!sm->away)
+		sm->give_up = jiffies + msecs_to_jiffies(AWAY_MS);
+	sm->away = time_before(jiffies, sm->give_up);
+	return sm->away;
+}
+
+/*
+ * 4.7.3. A message to what is no memory is the VMM's, as it can find in CMD_SYNC.
+ * Returns false if it is to be tried again.
+ */
+static bool sync_done(struct kviommu_smmu *sm, const struct smmu_cmd *cmd,
+		      const struct smmu_queue *q)
 {
 	__le32 data = cpu_to_le32(cmd->data);
+	int rc = -EFAULT;
 
 	/* The guest may read and write what was unmapped from now on. */
 	kviommu_flush_all(sm->v);
 	if (cmd->cs != SMMU_SYNC_IRQ)
-		return;
-	if (cmd->addr && !kviommu_gmem_copy(&sm->v->gmem, cmd->addr, &data,
-					    sizeof(data), true))
-		return;
+		return true;
+	if (cmd->addr)
+		rc = kviommu_gmem_copy(&sm->v->gmem, cmd->addr, &data,
+				       sizeof(data), true);
+	if (!rc)
+		return true;
+	/* Read-only memory is there. */
+	if (cmd->addr && rc != -EPERM && wait_for_memory(sm, cmd->addr, q))
+		return false;
 	kviommu_irq_msix(sm->v, KVIOMMU_SMMUV3_SYNC_VECTOR);
+	return true;
 }
 
 /* ---- the queue ---- */
@@ -337,7 +370,9 @@ enum smmu_step smmu_command_step(struct kviommu_smmu *sm)
 	if (sm->cmd.op == SMMU_CMD_SYNC) {
 		if (!kviommu_follow_idle(&sm->f))
 			return SMMU_STEP_DRAIN;
-		sync_done(sm, &sm->cmd);
+		if (!sync_done(sm, &sm->cmd, &q))
+			return SMMU_STEP_AWAY;
+		sm->away = false;
 		sm->quiet = true;
 	} else if (!do_command(sm, &sm->cmd)) {
 		return SMMU_STEP_DRAIN;

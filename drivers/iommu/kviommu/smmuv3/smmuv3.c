@@ -329,8 +329,10 @@ static void cr0_written(struct kviommu_smmu *sm)
 		enable(sm);
 	else if (!(cr0 & SMMU_CR0_SMMUEN) && sm->f.on)
 		disable(sm);
-	if (!(cr0 & SMMU_CR0_CMDQEN))
+	if (!(cr0 & SMMU_CR0_CMDQEN)) {
 		sm->fetched = false;
+		sm->away = false;
+	}
 	smmu_set32(&sm->regs, SMMU_CR0ACK, (ack & SMMU_CR0_SMMUEN) |
 					   (cr0 & ~SMMU_CR0_SMMUEN));
 }
@@ -343,7 +345,10 @@ static bool pending(const struct kviommu_smmu *sm)
 
 /* ---- work ---- */
 
-/* True if there is more to do than the credits reach for. */
+/*
+ * True if there is more to do than the credits reach for, or if memory is away
+ * for that.
+ */
 static bool run(struct kviommu_smmu *sm)
 {
 	enum smmu_step step;
@@ -356,8 +361,8 @@ static bool run(struct kviommu_smmu *sm)
 			return true;
 		smmu_set32(&sm->regs, SMMU_CR0ACK,
 			   smmu_get32(&sm->regs, SMMU_CR0));
-		if (step == SMMU_STEP_IDLE)
-			return false;
+		if (step != SMMU_STEP_DRAIN)
+			return step == SMMU_STEP_AWAY;
 		cond_resched();
 	} while (sm->f.credits > 0);
 	return true;
@@ -366,16 +371,19 @@ static bool run(struct kviommu_smmu *sm)
 static bool smmu_work(struct kviommu *v, unsigned int budget,
 		      unsigned int *done)
 {
+	s64 credits = (s64)budget * KVIOMMU_CREDITS_UNIT;
 	struct kviommu_smmu *sm = priv(v);
 	bool more;
 
-	sm->f.credits = (s64)budget * KVIOMMU_CREDITS_UNIT;
+	sm->f.credits = credits;
 	host_faults(sm);
 	more = run(sm);
 	/* What was unmapped so far is not to wait for the rest. */
 	kviommu_flush_all(v);
-	*done += max_t(s64, 1, budget - max_t(s64, sm->f.credits, 0) /
-				       KVIOMMU_CREDITS_UNIT);
+	/* Nothing, if all that is left waits for memory */
+	credits -= max_t(s64, sm->f.credits, 0);
+	if (credits || !more)
+		*done += max_t(s64, 1, credits / KVIOMMU_CREDITS_UNIT);
 	return more;
 }
 
@@ -479,6 +487,7 @@ static void smmu_reset(struct kviommu *v)
 	};
 	smmu_regs_reset(&sm->regs, sm->idr, !v->boot_bypass);
 	sm->fetched = false;
+	sm->away = false;
 	kviommu_follow_reset(&sm->f);
 	pci_config(v);
 }

@@ -70,6 +70,8 @@ struct smmu_counters {
  * @walk: a walk, which is large
  * @cmd: the next command, if it is @fetched
  * @global: pages of all ASIDs were found since a VMM has opened it
+ * @away: the message of the CMD_SYNC has no place just now
+ * @give_up: until when to wait for that, jiffies
  * @quiet: no command since the last CMD_SYNC has anything looked at again
  * @idr: IDR0 to IDR5
  */
@@ -82,7 +84,9 @@ struct kviommu_smmu {
 	struct smmu_cmd cmd;
 	bool fetched;
 	bool global;
+	bool away;
 	bool quiet;
+	unsigned long give_up;
 	u32 idr[6];
 	struct smmu_counters count;
 };
@@ -97,6 +101,7 @@ static inline const struct smmu_key *smmu_key(const struct kviommu_gdomain *d)
 enum smmu_step {
 	SMMU_STEP_DONE,		/* a command is done with */
 	SMMU_STEP_DRAIN,	/* the next one needs all before it to be done */
+	SMMU_STEP_AWAY,		/* guest memory that it needs is away just now */
 	SMMU_STEP_IDLE,		/* there is none, or the queue has stopped */
 };
 

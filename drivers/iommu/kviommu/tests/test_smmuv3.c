@@ -738,6 +738,41 @@ static void sync_message(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, (u32)word(g, MSI), 0);
 }
 
+/* One that drivers poll for, in the queue, waits for memory that is away. */
+static void message_away(struct kunit *test)
+{
+	struct guest *g = create_s1(test);
+	const u64 queue = 0x24000;	/* two pages */
+	u32 on = SMMU_CR0_SMMUEN | SMMU_CR0_EVENTQEN;
+	unsigned int i;
+
+	put(g, SMMU_CR0, on, 4);
+	put(g, SMMU_CMDQ_BASE, queue | 9, 8);
+	put(g, SMMU_CMDQ_PROD, 0, 4);
+	put(g, SMMU_CMDQ_CONS, 0, 4);
+	put(g, SMMU_CR0, on | SMMU_CR0_CMDQEN, 4);
+	for (i = 0; i < 2; i++) {
+		set(g, queue + 16 * i, SMMU_CMD_SYNC | SMMU_SYNC_IRQ << 12 |
+				       (i + 1ULL) << 32);
+		set(g, queue + 16 * i + 8, queue + 0x1008);
+		set(g, queue + 0x1008, 0);
+		mock_mem_gone(g->m, queue + 0x1000, 0x1000);
+		put(g, SMMU_CMDQ_PROD, i + 1, 4);
+		KUNIT_EXPECT_EQ(test, get(g, SMMU_CMDQ_CONS), i);
+		KUNIT_EXPECT_TRUE(test, g->sm->away);
+		/* The second one is waited for in vain. */
+		if (i)
+			g->sm->give_up = jiffies;
+		else
+			mock_mem_hole(g->m, queue + 0x1000, 0x1000, false);
+		KUNIT_EXPECT_EQ(test, get(g, SMMU_CR0), on | SMMU_CR0_CMDQEN);
+		KUNIT_EXPECT_EQ(test, get(g, SMMU_CMDQ_CONS), i + 1);
+		KUNIT_EXPECT_FALSE(test, g->sm->away);
+		mock_mem_hole(g->m, queue + 0x1000, 0x1000, false);
+		KUNIT_EXPECT_EQ(test, word(g, queue + 0x1008), i ? 0 : 1);
+	}
+}
+
 /* Faults of the host, as the tables explain them */
 static void events(struct kunit *test)
 {
@@ -972,6 +1007,7 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(command_errors),
 	KUNIT_CASE(full_queue),
 	KUNIT_CASE(sync_message),
+	KUNIT_CASE(message_away),
 	KUNIT_CASE(events),
 	KUNIT_CASE(second_stage_events),
 	KUNIT_CASE(unreadable_table),
