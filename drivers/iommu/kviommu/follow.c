@@ -47,9 +47,8 @@
 
 /*
  * Credits: work is counted in table entries looked at. What is done for an
- * endpoint, or for a part of 2 MiB that is mapped or unmapped, counts for some.
+ * endpoint (KVIOMMU_CREDITS_LOOKUP), or for a part of 2 MiB that is mapped or unmapped, counts for some.
  */
-#define CREDITS_ENDPOINT	256
 #define CREDITS_PIECE		64
 
 /* The longest time between two tries to map what could not be mapped, jiffies */
@@ -580,7 +579,7 @@ static void endpoint_lookup(struct kviommu_follow *f,
 	ge->recheck = false;
 	f->nr_recheck--;
 	f->count.lookups++;
-	f->credits -= CREDITS_ENDPOINT;
+	f->credits -= KVIOMMU_CREDITS_LOOKUP;
 	f->ops->lookup(f, ge);
 	if (f->ops->is_away(ge->fault))
 		kviommu_retry_later(f->v);

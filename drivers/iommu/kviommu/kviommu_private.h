@@ -734,6 +734,7 @@ extern const struct kviommu_model kviommu_smmuv3_model;
  */
 #define KVIOMMU_CREDITS_UNIT	1024
 #define KVIOMMU_CREDITS_DESC	128
+#define KVIOMMU_CREDITS_LOOKUP	256	/* of an endpoint, or of one address */
 
 /* Runs to ask a walk for at a time */
 #define KVIOMMU_FOLLOW_RUNS	32

@@ -122,6 +122,7 @@ static void host_faults(struct kviommu_smmu *sm)
 		ge = kviommu_gendpoint_of(&sm->f, f.dev);
 		if (!ge || !sm->f.on)
 			continue;
+		sm->f.credits -= KVIOMMU_CREDITS_LOOKUP;
 		smmu_translate(&sm->view, &sm->f.reader.reader, ge->ep->id,
 			       f.iova, f.write ? KVIOMMU_WRITE : KVIOMMU_READ,
 			       &leaf);
