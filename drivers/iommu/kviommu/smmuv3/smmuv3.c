@@ -578,7 +578,9 @@ static void smmu_show_domains(struct kviommu *v, struct seq_file *s)
 				   key->half[1].ttb);
 		if (key->flags & SMMU_KEY_S2)
 			seq_printf(s, " second 0x%llx", key->s2ttb);
-		seq_printf(s, "%s\n", d->failed ? " failed" : "");
+		seq_printf(s, "%s\n", d->failed ? " failed" :
+				      kviommu_range_none(&d->out) ? "" :
+								    " incomplete");
 	}
 }
 
