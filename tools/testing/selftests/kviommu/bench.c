@@ -13,10 +13,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/smmuv3.h"
 #include "lib/vmm.h"
 #include "lib/vtd.h"
 
-#define MAX_ROWS	64
+#define MAX_ROWS	128
 #define FAR_IOVA	0x100000000ULL
 /* The long-lived mappings start so many pages behind FAR_IOVA */
 #define FILL_PAGE	(1ULL << 19)
@@ -491,6 +492,201 @@ static void vtd_rows(const char *name, enum vtd_mode mode, u64 limit)
 	host_teardown(&host);
 }
 
+/* ---- SMMUv3 ---- */
+
+#define ASID		5
+#define VMID		3
+#define SMMU_MOST	999936	/* leaves */
+
+static struct smmu smmu;
+static u64 smmu_table;
+static enum smmu_config smmu_mode;
+
+/* Not global, as Linux has them */
+static u64 smmu_rw(void)
+{
+	return smmu_mode == SMMU_S2 ? SMMU_S2_RW : SMMU_S1_RW | 1 << 11;
+}
+
+/* Instructions of a register write that has all of a command and a sync done */
+static u64 smmu_command(u64 word0, u64 word1)
+{
+	u32 *status = (u32 *)smmu_ptr(&smmu, smmu.status);
+	u64 start;
+
+	smmu.syncs++;
+	smmu_put(&smmu, word0, word1);
+	smmu_put(&smmu, SMMU_C_SYNC_IRQ(smmu.syncs), smmu.status);
+	start = now_ns();
+	smmu_ring(&smmu);
+	while (__atomic_load_n(status, __ATOMIC_ACQUIRE) != smmu.syncs)
+		if (smmu_read(&smmu, SMMU_GERROR, 4) !=
+		    smmu_read(&smmu, SMMU_GERRORN, 4))
+			die("the command queue stopped");
+	return now_ns() - start;
+}
+
+static u64 tlbi_page(u64 iova)
+{
+	return smmu_command(smmu_mode == SMMU_S2 ? SMMU_C_S2_IPA(VMID) :
+						   SMMU_C_NH_VA(VMID, ASID),
+			    iova | 1);
+}
+
+static u64 tlbi_domain(void)
+{
+	return smmu_command(smmu_mode == SMMU_S2 ? SMMU_C_S12_VMALL(VMID) :
+						   SMMU_C_NH_ASID(VMID, ASID),
+			    0);
+}
+
+static u64 tlbi_all(void)
+{
+	return smmu_command(SMMU_C_NSNH_ALL, 0);
+}
+
+static struct row *smmu_row(const char *mode, const char *what, double value,
+			    const char *than)
+{
+	char *name;
+
+	if (asprintf(&name, "smmu_%s_%s", mode, what) < 0)
+		die("out of memory");
+	return add(name, value, "instructions", than, 0);
+}
+
+/* A page comes, stays and goes, in a table that has others beside it */
+static void smmu_pages(const char *mode)
+{
+	const unsigned int rounds = 200;
+	u64 add_ns = 0, same_ns = 0, remove_ns = 0;
+	unsigned int i;
+
+	for (i = 0; i <= rounds; i++) {
+		u64 iova = FAR_IOVA + (300 + i % 100 * 2) * PAGE;
+
+		if (i == 1)
+			add_ns = same_ns = remove_ns = 0;
+		smmu_map(&smmu, smmu_table, iova, DATA_GPA + i % 7 * PAGE, 12,
+			 smmu_rw());
+		add_ns += tlbi_page(iova);
+		same_ns += tlbi_page(iova);
+		smmu_map(&smmu, smmu_table, iova, 0, 12, 0);
+		remove_ns += tlbi_page(iova);
+	}
+	smmu_row(mode, "page_comes", (double)add_ns / rounds, "ioctl_pair");
+	smmu_row(mode, "page_stays", (double)same_ns / rounds, "ioctl_pair");
+	smmu_row(mode, "page_goes", (double)remove_ns / rounds, "ioctl_pair");
+}
+
+/* n leaves, in order or not; the same tables again and again for 2 MiB each */
+static void smmu_fill(u64 n, bool shuffle)
+{
+	u64 tables[4], i, k;
+
+	for (k = 0; k < 4; k++) {
+		tables[k] = smmu_page(&smmu);
+		for (i = 0; i < 512; i++)
+			smmu_ptr(&smmu, tables[k])[i] = smmu_rw() | 2 |
+				(RAM_GPA + (4 + 2 * k) * MiB +
+				 (shuffle ? i * 37 % 512 : i) * PAGE);
+	}
+	for (i = 0; i < n / 512; i++)
+		smmu_map(&smmu, smmu_table, 2 * FAR_IOVA + i * 2 * MiB,
+			 tables[i % 4], 21, 3);
+}
+
+/* Tables of level 2 stay. */
+static void smmu_clear(void)
+{
+	u64 i;
+
+	for (i = 0; i < SMMU_MOST / 512; i++)
+		smmu_map(&smmu, smmu_table, 2 * FAR_IOVA + i * 2 * MiB, 0, 21, 0);
+}
+
+static void smmu_leaves(const char *mode, u64 limit, bool shuffle)
+{
+	static const struct {
+		u64 n;
+		const char *name;
+	} levels[] = {
+		{ 1024, "1e3" }, { 100352, "1e5" }, { SMMU_MOST, "1e6" },
+	};
+	const char *kind = shuffle ? "own" : "run";
+	u64 used = smmu.used;
+	char name[64];
+	size_t k;
+
+	for (k = 0; k < sizeof(levels) / sizeof(*levels); k++) {
+		u64 n = levels[k].n;
+		long long mapped, unmapped;
+		struct row *row;
+
+		if (n > limit)
+			break;
+		smmu_fill(n, shuffle);
+		snprintf(name, sizeof(name), "%s_leaf_comes_%s", kind,
+			 levels[k].name);
+		smmu_row(mode, name, (double)tlbi_all() / n, NULL);
+		mapped = mdev_counter(&host.mdev, "sync_mapped");
+		unmapped = mdev_counter(&host.mdev, "sync_unmapped");
+		snprintf(name, sizeof(name), "%s_leaf_stays_%s", kind,
+			 levels[k].name);
+		row = smmu_row(mode, name, (double)tlbi_all() / n, NULL);
+		row->goal = 40;
+		row->absolute = true;
+		snprintf(name, sizeof(name), "%s_leaf_domain_%s", kind,
+			 levels[k].name);
+		row = smmu_row(mode, name, (double)tlbi_domain() / n, NULL);
+		row->goal = 40;
+		row->absolute = true;
+		if (mapped != mdev_counter(&host.mdev, "sync_mapped") ||
+		    unmapped != mdev_counter(&host.mdev, "sync_unmapped"))
+			die("something was mapped or unmapped for nothing");
+	}
+	smmu_clear();
+	tlbi_all();
+	smmu.used = used;
+}
+
+static void smmu_rows(const char *name, enum smmu_config mode, u64 limit)
+{
+	u64 cd, s2;
+	int rc;
+
+	smmu_mode = mode;
+	rc = host_setup(&host, KVIOMMU_SMMUV3, 1);
+	if (rc)
+		die("%s", host.why);
+	if (mdev_set(&host.mdev, "batch", "1024") ||
+	    mdev_set(&host.mdev, "max_mappings", "1048576"))
+		die("the vIOMMU can not be set up");
+	vmm_init(&vmm, &host, NULL);
+	rc = vmm_up(&vmm, VMM_BUS_MASTER);
+	if (rc)
+		die("VMM step \"%s\": %s", vmm_step_name[vmm.next],
+		    strerror(-rc));
+	smmu_init(&smmu, &vmm.viommu, vmm.ram, RAM_GPA);
+	smmu_table = smmu_page(&smmu);
+	cd = smmu_page(&smmu);
+	smmu_map(&smmu, smmu_table, FAR_IOVA, DATA_GPA, 12, smmu_rw());
+	smmu_fill(SMMU_MOST, false);
+	smmu_clear();
+	smmu_cd(&smmu, cd, ASID, smmu_table);
+	/* The second stage begins at level 1. */
+	s2 = *smmu_ptr(&smmu, smmu_table) & ~0xfffULL;
+	smmu_stream(&smmu, ENDPOINT(0), mode, mode == SMMU_S2 ? 0 : cd, VMID,
+		    mode == SMMU_S2 ? s2 : 0);
+	if (smmu_start(&smmu))
+		die("the driver can not start");
+	smmu_pages(name);
+	smmu_leaves(name, limit, true);
+	smmu_leaves(name, limit, false);
+	vmm_close(&vmm);
+	host_teardown(&host);
+}
+
 /* ---- all of it ---- */
 
 /* The rows that a kernel module measures, before a driver takes the device */
@@ -638,6 +834,8 @@ int main(int argc, char **argv)
 	host_teardown(&host);
 	vtd_rows("legacy", VTD_LEGACY, limit);
 	vtd_rows("first", VTD_FIRST, limit);
+	smmu_rows("stage1", SMMU_S1, limit);
+	smmu_rows("stage2", SMMU_S2, limit);
 
 	print_table(stdout);
 	if (json) {
