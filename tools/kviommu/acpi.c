@@ -237,7 +237,7 @@ static int compare(const void *a, const void *b)
  * An ITS, the SMMUs, whose messages go to it, and the root complex. Requests of
  * devices that are behind no SMMU go to the ITS as well.
  */
-static void iort(const struct unit *units, size_t n)
+static void iort(const struct unit *units, size_t n, unsigned int width)
 {
 	size_t i, j, nodes = 2 + n, its, rc, mappings = 0, *smmu;
 	uint32_t next = 0;
@@ -289,13 +289,13 @@ static void iort(const struct unit *units, size_t n)
 	put(0, 4);
 	put(0, 4);
 	put(36, 4);
-	/* Memory accesses are coherent; no ATS; segment 0; 64-bit addresses. */
+	/* Memory accesses are coherent; no ATS; segment 0; bits of addresses. */
 	put(1, 4);
 	put(0, 3);
 	put(3, 1);
 	put(0, 4);
 	put(0, 4);
-	put(64, 1);
+	put(width, 1);
 	put(0, 3);
 	for (i = 0; i < n; i++) {
 		for (j = 0; j < units[i].n; j++) {
@@ -511,7 +511,7 @@ int cmd_acpi(int argc, char **argv)
 	static const char synopsis[] =
 		"acpi viot [--output FILE] [--iommu BDF] RANGE|ID... [--iommu BDF RANGE|ID...]...\n"
 		"       kviommu acpi dmar [--output FILE] [--width BITS] [--base ADDRESS] [--reserved FIRST-LAST]... DEVICE|ID...\n"
-		"       kviommu acpi iort [--output FILE] [--dt] [--base ADDRESS] RANGE|ID... [--base ADDRESS RANGE|ID...]...";
+		"       kviommu acpi iort [--output FILE] [--dt] [--width BITS] [--base ADDRESS] RANGE|ID... [--base ADDRESS RANGE|ID...]...";
 	static const struct option options[] = {
 		{ "iommu", required_argument, NULL, 'i' },
 		{ "base", required_argument, NULL, 'b' },
@@ -523,7 +523,7 @@ int cmd_acpi(int argc, char **argv)
 	};
 	const char *output = NULL;
 	struct unit *units = NULL;
-	uint64_t width = HOST_WIDTH;
+	uint64_t width = 0;
 	bool dt = false;
 	enum table kind;
 	size_t n = 0, i;
@@ -558,7 +558,7 @@ int cmd_acpi(int argc, char **argv)
 			add_text(&units[n - 1], optarg, kind);
 		else if (opt == 'r' && kind == DMAR)
 			add_region_text(&units[n - 1], optarg);
-		else if (opt == 'w' && kind == DMAR)
+		else if (opt == 'w' && kind != VIOT)
 			width = parse_number(optarg, "a width");
 		else if (opt == 'o')
 			output = optarg;
@@ -567,6 +567,8 @@ int cmd_acpi(int argc, char **argv)
 		else if (!where)
 			misused(synopsis);
 	}
+	if (!width)
+		width = kind == DMAR ? HOST_WIDTH : 64;
 	if (width < 32 || width > 64)
 		die(USAGE, "a host has 32 to 64 bits of addresses, not %llu",
 		    (unsigned long long)width);
@@ -595,7 +597,7 @@ int cmd_acpi(int argc, char **argv)
 		dmar(units, n, width);
 		break;
 	case IORT:
-		iort(units, n);
+		iort(units, n, width);
 		break;
 	}
 	if (!output && isatty(STDOUT_FILENO))

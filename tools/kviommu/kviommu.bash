@@ -51,7 +51,7 @@ _kviommu()
 			case ${COMP_WORDS[2]} in
 			viot) words+=' --iommu' ;;
 			dmar) words+=' --base --width --reserved' ;;
-			iort) words+=' --base --dt' ;;
+			iort) words+=' --base --width --dt' ;;
 			esac
 			;;
 		qemu) words="--iommu --table $ids" ;;
