@@ -219,20 +219,19 @@ static bool mark_domains(struct kviommu_smmu *sm, const struct smmu_cmd *cmd)
 {
 	bool asid = cmd->op == SMMU_CMD_TLBI_NH_ASID ||
 		    (cmd->op == SMMU_CMD_TLBI_NH_VA && !sm->global);
-	unsigned long first = (u32)cmd->vmid << 16, last = first | U16_MAX, id;
+	u32 did = (u32)cmd->vmid << 16 | cmd->asid;
 	struct kviommu_gdomain *d;
 	bool ok = true;
 
 	if (asid) {
-		first |= cmd->asid;
-		last = first;
+		for (d = xa_load(&sm->f.by_did, did); d; d = d->sibling)
+			ok &= mark_domain(sm, d, cmd);
+		return ok;
 	}
-	if (cmd->op == SMMU_CMD_TLBI_NSNH_ALL) {
-		first = 0;
-		last = ULONG_MAX;
-	}
-	xa_for_each_range(&sm->f.by_did, id, d, first, last)
-		for (; d; d = d->sibling)
+	/* There are two for an endpoint at most. */
+	list_for_each_entry(d, &sm->f.domains, node)
+		if (cmd->op == SMMU_CMD_TLBI_NSNH_ALL ||
+		    d->did >> 16 == cmd->vmid)
 			ok &= mark_domain(sm, d, cmd);
 	return ok;
 }
