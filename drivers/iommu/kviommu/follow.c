@@ -47,7 +47,8 @@
 
 /*
  * Credits: work is counted in table entries looked at. What is done for an
- * endpoint (KVIOMMU_CREDITS_LOOKUP), or for a part of 2 MiB that is mapped or unmapped, counts for some.
+ * endpoint (KVIOMMU_CREDITS_LOOKUP), or for a part of 2 MiB that is mapped or
+ * unmapped, counts for some.
  */
 #define CREDITS_PIECE		64
 
