@@ -221,8 +221,9 @@ TEST_F(smmuv3, disabled)
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, false));
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, true));
+	/* It was not reset, so there is no bypass for it. */
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA_GPA);
-	EXPECT_WRITES(1, &self->vmm, 0, DATA_GPA, DATA_GPA);
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
 	ASSERT_EQ(0, smmu_start(s));
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 	/* GBPA has nothing to say yet. */
