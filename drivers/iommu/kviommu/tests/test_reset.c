@@ -578,6 +578,13 @@ static void so_far(struct explorer *x)
 	}
 }
 
+/* A guest with an SMMUv3 says that all is to abort: nobody is waited for. */
+static void abort_now(struct explorer *x)
+{
+	drop(x);
+	let_go(x);
+}
+
 static void history(struct explorer *x, enum event e, unsigned int i)
 {
 	bool busy = false, dirty;
@@ -585,8 +592,13 @@ static void history(struct explorer *x, enum event e, unsigned int i)
 	so_far(x);
 	dirty = x->h[i].dirty;
 	switch (e) {
-	case SYSTEM_RESET:
 	case STOP:
+		if (x->var->smmu && sm_abort(x)) {
+			abort_now(x);
+			break;
+		}
+		fallthrough;
+	case SYSTEM_RESET:
 		before_reset(x, e);
 		break;
 	case START:
@@ -597,7 +609,9 @@ static void history(struct explorer *x, enum event e, unsigned int i)
 		break;
 	case BYPASS:
 		/* From now on they need not have it. */
-		if (!x->waiting)
+		if (x->var->smmu && !started(x) && !sm_abort(x))
+			abort_now(x);
+		else if (!x->waiting)
 			let_go(x);
 		break;
 	case CLOSE:
