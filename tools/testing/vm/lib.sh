@@ -29,6 +29,30 @@ apt_options=(
 	-o "APT::Sandbox::User=root"
 )
 
+# set_arch x86|arm64: what is different for a VM of that architecture
+set_arch() {
+	arch=$1
+	case $arch in
+	x86)
+		qemu="qemu-system-x86_64"
+		qemu_package="qemu-system-x86"
+		image=arch/x86/boot/bzImage
+		host_iommus=(vtd vtd-fs vtd39 amd virtio none)
+		compiler=
+		make_arch=()
+		;;
+	arm64)
+		qemu="qemu-system-aarch64"
+		qemu_package="qemu-system-arm"
+		image=arch/arm64/boot/Image
+		host_iommus=(smmuv3 virtio none)
+		compiler=aarch64-linux-gnu-
+		make_arch=(ARCH=arm64 "CROSS_COMPILE=$compiler")
+		;;
+	*) die "knows x86 and arm64, not '$arch'" ;;
+	esac
+}
+
 # lock NAME: hold the lock NAME until this script ends, so that two runs that
 # need the same piece of the cache build it once.
 declare -A locked
