@@ -663,7 +663,7 @@ static void request_flush(struct kunit *test)
 	struct req_case c = { .type = UNMAP, .domain = 1 };
 	unsigned long flushes;
 	unsigned int i;
-	u8 req[64];
+	u8 req[64] = {};
 	u32 head, len;
 
 	for (i = 0; i < 16; i++)
