@@ -14,6 +14,7 @@
 
 struct device;
 struct iommufd_ctx;
+struct kviommu;
 struct kviommu_dev;
 
 /**
@@ -47,5 +48,7 @@ int kviommu_dev_attach(struct kviommu_dev *kdev, u32 *pt_id);
 void kviommu_dev_detach(struct kviommu_dev *kdev);
 void kviommu_dev_command(struct kviommu_dev *kdev);
 void kviommu_dev_reset(struct kviommu_dev *kdev);
+struct kviommu *kviommu_dev_lock_domain(struct kviommu_dev *kdev);
+void kviommu_dev_unlock_domain(struct kviommu *v);
 
 #endif /* _LINUX_KVIOMMU_H */

@@ -557,10 +557,12 @@ static int attach_locked(struct kviommu_dev *kdev, u32 *pt_id)
 	lockdep_assert_held(&v->lock);
 
 	if (kdev->on_hwpt) {
-		rc = kdev->ops->replace(kdev->priv, pt_id);
-		if (!rc)
-			kdev->pt_id = id;
-		return rc;
+		rc = kviommu_msi_note(ep->group) ?:
+		     kdev->ops->replace(kdev->priv, pt_id);
+		if (rc)
+			return rc;
+		kdev->pt_id = id;
+		return kviommu_msi_carry(ep->group);
 	}
 	if (kdev->attached) {
 		/* Translated or blocked: it counts when bypass comes. */
@@ -666,3 +668,34 @@ void kviommu_dev_reset(struct kviommu_dev *kdev)
 		unlock_viommu(v);
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_reset);
+
+/**
+ * kviommu_dev_lock_domain() - interrupts of the device are to be set up
+ * @kdev: handle
+ *
+ * Where the host translates MSIs, the device stays where it is until
+ * kviommu_dev_unlock_domain(), so that no doorbell is missed.
+ *
+ * Return: for kviommu_dev_unlock_domain(); NULL if nothing was locked.
+ */
+struct kviommu *kviommu_dev_lock_domain(struct kviommu_dev *kdev)
+{
+	struct kviommu *v = lock_viommu_of(kdev);
+
+	if (!v || kdev->ep->geo.sw_msi_size)
+		return v;
+	unlock_viommu(v);
+	return NULL;
+}
+EXPORT_SYMBOL_GPL(kviommu_dev_lock_domain);
+
+/**
+ * kviommu_dev_unlock_domain() - undo kviommu_dev_lock_domain()
+ * @v: what that returned
+ */
+void kviommu_dev_unlock_domain(struct kviommu *v)
+{
+	if (v)
+		unlock_viommu(v);
+}
+EXPORT_SYMBOL_GPL(kviommu_dev_unlock_domain);

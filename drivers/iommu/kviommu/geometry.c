@@ -49,12 +49,17 @@ static int read_resv(struct device *dev, struct kviommu_geometry *geo)
 	list_for_each_entry(r, &regions, list) {
 		struct kviommu_resv *last = n ? &geo->resv[n - 1] : NULL;
 		u64 end = r->start + r->length - 1;
-		bool msi = r->type == IOMMU_RESV_MSI;
+		/* A guest that maps doorbells need not map those either. */
+		bool msi = r->type == IOMMU_RESV_MSI ||
+			   r->type == IOMMU_RESV_SW_MSI;
 
-		/* A private domain would need an MSI cookie. */
 		if (r->type == IOMMU_RESV_SW_MSI) {
-			rc = -EOPNOTSUPP;
-			goto out_free;
+			if (!IS_ENABLED(CONFIG_IRQ_MSI_IOMMU)) {
+				rc = -EOPNOTSUPP;
+				goto out_free;
+			}
+			geo->sw_msi = r->start;
+			geo->sw_msi_size = r->length;
 		}
 		/* A device that its firmware does not use needs no 1:1 map. */
 		if (!r->length || r->type == IOMMU_RESV_DIRECT_RELAXABLE ||
@@ -86,7 +91,7 @@ out_free:
  * @geo: result; free with kviommu_geometry_free()
  *
  * Return: 0; -ENODEV without an IOMMU; -EOPNOTSUPP if its pages are larger
- * than the CPU's, or it translates MSIs; -ENOMEM; or what the host said.
+ * than the CPU's, or it translates MSIs and this kernel can't; -ENOMEM; or what the host said.
  */
 int kviommu_geometry_read(struct device *dev, struct kviommu_geometry *geo)
 {

@@ -40,6 +40,7 @@ struct kviommu_group *kviommu_group_join(struct kviommu *v,
 	g->group = ep->kdev->group;
 	g->state = KVIOMMU_BLOCKED;
 	INIT_LIST_HEAD(&g->eps);
+	xa_init(&g->doorbells);
 	list_add_tail(&g->node, &v->groups);
 found:
 	list_add_tail(&ep->group_node, &g->eps);
@@ -59,6 +60,7 @@ void kviommu_group_leave(struct kviommu_endpoint *ep)
 	if (!list_empty(&g->eps))
 		return;
 	list_del(&g->node);
+	xa_destroy(&g->doorbells);
 	kfree(g);
 }
 
@@ -257,11 +259,24 @@ static void tell_refused(struct kviommu *v, struct kviommu_group *g,
 	}
 }
 
+static struct kviommu_hostdom *get_hostdom(struct kviommu *v,
+					   struct kviommu_group *g,
+					   struct kviommu_shadow *s)
+{
+	u64 msi;
+	int rc;
+
+	rc = kviommu_msi_page(v, g, &msi);
+	if (rc)
+		return ERR_PTR(rc);
+	return kviommu_hostdom_get(s, first_dev(g), msi);
+}
+
 static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 {
 	struct kviommu_hostdom *h = NULL;
 	struct kviommu_target t;
-	int rc = 0;
+	int rc = 0, msi;
 
 	lockdep_assert_held(&v->lock);
 
@@ -273,7 +288,7 @@ static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 		if (g->hostdom && g->hostdom->shadow == t.shadow)
 			return 0;
 		/* All of it is built before the old one is left. */
-		h = kviommu_hostdom_get(t.shadow, first_dev(g));
+		h = get_hostdom(v, g, t.shadow);
 		if (IS_ERR(h)) {
 			rc = PTR_ERR(h);
 			if (stay)
@@ -282,6 +297,7 @@ static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 			t.state = KVIOMMU_BLOCKED;
 		}
 	}
+	msi = kviommu_msi_note(g);
 	if (t.state != KVIOMMU_BYPASS || g->hostdom)
 		leave(g);
 
@@ -293,9 +309,11 @@ static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 			g->hostdom = h;
 	} else if (t.state == KVIOMMU_BYPASS) {
 		rc = enter_bypass(g);
-		if (rc)
-			leave(g);
 	}
+	if (!rc && t.state != KVIOMMU_BLOCKED)
+		rc = msi ?: kviommu_msi_carry(g);
+	if (rc)
+		leave(g);
 	set_state(v, g, rc ? KVIOMMU_BLOCKED : t.state);
 	if (g->state != KVIOMMU_BLOCKED)
 		g->tainted = g->state == KVIOMMU_TRANSLATED;

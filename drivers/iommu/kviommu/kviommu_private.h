@@ -180,6 +180,7 @@ struct kviommu_extent {
  * @prot: for every mapping: IOMMU_CACHE if devices are coherent
  * @enforce: no-snoop accesses are made coherent
  * @filled: it has the mappings of the shadow
+ * @msi: IOVA of the doorbell of interrupts that are set up in it, or 0
  * @gather: what was unmapped and not flushed from the IOTLB yet
  * @stale_first: lowest IOVA of that, @stale_last highest; first > last if none
  * @late_iova: what is to be unmapped with the next thing that is not adjacent
@@ -194,6 +195,7 @@ struct kviommu_hostdom {
 	int prot;
 	bool enforce;
 	bool filled;
+	u64 msi;
 	struct iommu_iotlb_gather gather;
 	u64 stale_first;
 	u64 stale_last;
@@ -274,7 +276,7 @@ struct kviommu_extent *kviommu_shadow_first(const struct kviommu_shadow *s,
 					    u64 iova);
 struct kviommu_extent *kviommu_extent_next(const struct kviommu_extent *e);
 struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
-					    struct device *dev);
+					    struct device *dev, u64 msi);
 int kviommu_hostdom_attach(struct kviommu_hostdom *h, struct iommu_group *grp);
 void kviommu_hostdom_detach(struct kviommu_hostdom *h,
 			    struct iommu_group *grp);
@@ -302,12 +304,16 @@ struct kviommu_resv {
  * @last: highest IOVA
  * @page_sizes: bitmap
  * @snoop: accesses that ask for no snooping are made coherent
+ * @sw_msi: window, one of @resv, that the doorbells of MSIs are to be mapped in
+ * @sw_msi_size: its bytes, 0 if the host does not translate MSIs
  * @resv: sorted, disjoint ranges that must not be mapped
  */
 struct kviommu_geometry {
 	u64 last;
 	u64 page_sizes;
 	bool snoop;
+	u64 sw_msi;
+	u64 sw_msi_size;
 	unsigned int nr_resv;
 	struct kviommu_resv *resv;
 };
@@ -566,6 +572,8 @@ struct kviommu_endpoint {
  * @refused: they are blocked instead of in bypass, since one of them is unsafe
  * @told: that is in the log
  * @hostdom: for TRANSLATED
+ * @doorbells: pages that MSIs of its members go to: index is IOVA >> PAGE_SHIFT,
+ *	       value the host's page frame
  */
 struct kviommu_group {
 	struct list_head node;
@@ -577,6 +585,7 @@ struct kviommu_group {
 	bool refused;
 	bool told;
 	struct kviommu_hostdom *hostdom;
+	struct xarray doorbells;
 };
 
 extern struct mutex kviommu_devs_lock;	/* which device is whose */
@@ -599,6 +608,12 @@ bool kviommu_group_hold(struct kviommu_group *g);
 bool kviommu_group_held(const struct kviommu_group *g);
 void kviommu_group_block_member(struct kviommu *v,
 				struct kviommu_endpoint *ep);
+
+/* ---- MSIs that the host translates (msi.c) ---- */
+
+int kviommu_msi_page(struct kviommu *v, const struct kviommu_group *g, u64 *iova);
+int kviommu_msi_note(struct kviommu_group *g);
+int kviommu_msi_carry(struct kviommu_group *g);
 
 /* ---- interrupts (frontend/irq.c) ---- */
 

@@ -1159,6 +1159,7 @@ static int host_fault(struct iommu_domain *domain, struct device *dev,
  * kviommu_hostdom_get() - find or make the host domain for a device
  * @s: shadow
  * @dev: a device that is to be attached
+ * @msi: where a new domain is to have the doorbell of MSIs, or 0
  *
  * The domain has all mappings of @s when this returns, so that attaching it
  * shows the device no hole.
@@ -1166,7 +1167,7 @@ static int host_fault(struct iommu_domain *domain, struct device *dev,
  * Return: the host domain with a reference, -ENOMEM, or what the host said.
  */
 struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
-					    struct device *dev)
+					    struct device *dev, u64 msi)
 {
 	struct iommu_device *iommu = dev->iommu->iommu_dev;
 	struct kviommu_hostdom *h;
@@ -1202,8 +1203,16 @@ struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
 	iommu_iotlb_gather_init(&h->gather);
 	h->prot = prot;
 	h->enforce = enforce;
-	iommu_set_fault_handler(h->domain, host_fault, s->gmem->priv);
+	h->msi = msi;
 	list_add(&h->node, &s->hostdoms);
+	/* A domain can have one of these. */
+	if (!msi) {
+		iommu_set_fault_handler(h->domain, host_fault, s->gmem->priv);
+	} else {
+		rc = iommu_get_msi_cookie(h->domain, msi);
+		if (rc)
+			goto err_free;
+	}
 	if (enforce && h->domain->ops->enforce_cache_coherency &&
 	    !h->domain->ops->enforce_cache_coherency(h->domain)) {
 		rc = -EINVAL;

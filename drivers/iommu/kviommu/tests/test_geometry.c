@@ -205,6 +205,29 @@ static void geometry_coarse_host(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_nr_domains(m), 0);
 }
 
+/* MSIs that the host translates, on architectures that know of it */
+static void geometry_sw_msi(struct kunit *test)
+{
+	struct mock *m = mock_create(test, &test_model);
+	struct kviommu_geometry geo;
+	struct mock_dev *d = mock_add_dev(m, 0, NULL);
+	int rc;
+
+	mock_add_resv(d, 0x8000000, SZ_1M, IOMMU_RESV_SW_MSI);
+	rc = kviommu_geometry_read(mock_dev_dev(d), &geo);
+	if (IS_ENABLED(CONFIG_IRQ_MSI_IOMMU)) {
+		KUNIT_EXPECT_EQ(test, rc, 0);
+		KUNIT_EXPECT_EQ(test, geo.sw_msi, 0x8000000);
+		KUNIT_EXPECT_EQ(test, geo.sw_msi_size, SZ_1M);
+		KUNIT_ASSERT_EQ(test, geo.nr_resv, 1);
+		KUNIT_EXPECT_TRUE(test, geo.resv[0].msi);
+	} else {
+		KUNIT_EXPECT_EQ(test, rc, -EOPNOTSUPP);
+	}
+	KUNIT_EXPECT_EQ(test, mock_nr_domains(m), 0);
+	kviommu_geometry_free(&geo);
+}
+
 static void geometry_errors(struct kunit *test)
 {
 	struct mock *m = mock_create(test, &test_model);
@@ -215,12 +238,6 @@ static void geometry_errors(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENOSPC,
 			kviommu_geometry_read(mock_dev_dev(d), &geo));
 	KUNIT_EXPECT_NULL(test, geo.resv);
-	/* A private domain has no way for MSIs that the IOMMU translates. */
-	mock_add_resv(d, 0x8000000, SZ_1M, IOMMU_RESV_SW_MSI);
-	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
-			kviommu_geometry_read(mock_dev_dev(d), &geo));
-	KUNIT_EXPECT_EQ(test, mock_nr_domains(m), 0);
-	kviommu_geometry_free(&geo);
 	/* A device without an IOMMU */
 	KUNIT_EXPECT_EQ(test, -ENODEV, kviommu_geometry_read(m->dev, &geo));
 }
@@ -313,6 +330,7 @@ static struct kunit_case geometry_cases[] = {
 	KUNIT_CASE_PARAM(geometry_resv, resv_gen_params),
 	KUNIT_CASE_PARAM(geometry_sizes, size_gen_params),
 	KUNIT_CASE(geometry_coarse_host),
+	KUNIT_CASE(geometry_sw_msi),
 	KUNIT_CASE(geometry_errors),
 	KUNIT_CASE(geometry_reserved),
 	KUNIT_CASE(geometry_offered),

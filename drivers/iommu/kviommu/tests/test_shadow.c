@@ -275,7 +275,7 @@ lost:
 
 static void add_hostdom(struct fixture *f, unsigned int k)
 {
-	f->hostdom[k] = kviommu_hostdom_get(&f->s, mock_dev_dev(f->dev[k]));
+	f->hostdom[k] = kviommu_hostdom_get(&f->s, mock_dev_dev(f->dev[k]), 0);
 	if (IS_ERR(f->hostdom[k])) {
 		KUNIT_FAIL(f->m->test, "no host domain: %pe", f->hostdom[k]);
 		f->hostdom[k] = NULL;
@@ -965,7 +965,7 @@ static void shadow_hostdom_late(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, same(f, true));
 
 	/* The same IOMMU has the same one. */
-	again = kviommu_hostdom_get(&f->s, mock_dev_dev(f->dev[0]));
+	again = kviommu_hostdom_get(&f->s, mock_dev_dev(f->dev[0]), 0);
 	KUNIT_EXPECT_PTR_EQ(test, again, f->hostdom[0]);
 	KUNIT_EXPECT_EQ(test, again->groups, 2);
 	kviommu_hostdom_put(again);
@@ -974,7 +974,7 @@ static void shadow_hostdom_late(struct kunit *test)
 	/* Another one that can't hold it: nothing is left of it. */
 	for (i = 1; ; i += i < 6 ? 1 : 211) {
 		m->fail_map = i;
-		again = kviommu_hostdom_get(&f->s, mock_dev_dev(f->dev[1]));
+		again = kviommu_hostdom_get(&f->s, mock_dev_dev(f->dev[1]), 0);
 		if (m->fail_map)
 			break;
 		n++;
@@ -992,7 +992,7 @@ static void shadow_hostdom_late(struct kunit *test)
 	remove_hostdom(f, 1);
 	KUNIT_EXPECT_EQ(test, -ENOSPC,
 			PTR_ERR_OR_ZERO(kviommu_hostdom_get(&f->s,
-							    mock_dev_dev(f->dev[1]))));
+							    mock_dev_dev(f->dev[1]), 0)));
 	KUNIT_EXPECT_TRUE(test, same(f, true));
 	unmap_all(f);
 }
@@ -1057,7 +1057,7 @@ static void shadow_hostdom_coherency(struct kunit *test)
 	/* A device that is not coherent can't share with one that is. */
 	d = mock_add_dev(f->m, 0, NULL);
 	d->incoherent = true;
-	h = kviommu_hostdom_get(&f->s, mock_dev_dev(d));
+	h = kviommu_hostdom_get(&f->s, mock_dev_dev(d), 0);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, h);
 	KUNIT_EXPECT_PTR_NE(test, h, f->hostdom[0]);
 	KUNIT_EXPECT_FALSE(test, mock_domain(h->domain)->enforced);

@@ -400,7 +400,7 @@ static struct fixture *fixture_create(struct kunit *test,
 	m->iommus[0].page_sizes = page_sizes;
 	f->geo.resv = f->resv;
 	f->hostdom = kviommu_hostdom_get(&f->s,
-					 mock_dev_dev(mock_add_dev(m, 0, NULL)));
+					 mock_dev_dev(mock_add_dev(m, 0, NULL)), 0);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(f->hostdom));
 	return f;
 }

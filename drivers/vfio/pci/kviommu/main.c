@@ -230,7 +230,13 @@ static ssize_t kvd_write(struct vfio_device *vdev, const char __user *buf,
 static long kvd_ioctl(struct vfio_device *vdev, unsigned int cmd,
 		      unsigned long arg)
 {
-	long rc = vfio_pci_core_ioctl(vdev, cmd, arg);
+	struct kviommu *locked = NULL;
+	long rc;
+
+	if (cmd == VFIO_DEVICE_SET_IRQS)
+		locked = kviommu_dev_lock_domain(to_kvd(vdev)->kdev);
+	rc = vfio_pci_core_ioctl(vdev, cmd, arg);
+	kviommu_dev_unlock_domain(locked);
 
 	/* A reset that failed is none, though the PCI core says "done". */
 	if (!rc && cmd == VFIO_DEVICE_RESET)
