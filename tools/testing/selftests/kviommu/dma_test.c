@@ -6,6 +6,7 @@
 #include "kviommu_harness.h"
 
 #include <pthread.h>
+#include <sys/eventfd.h>
 
 FIXTURE(dma)
 {
@@ -236,6 +237,42 @@ TEST_F(dma, bypass)
 	set_bypass(self->v, 1);
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+}
+
+/* Does an MSI of the device arrive? */
+static bool interrupts(struct vmm *vmm, int fd)
+{
+	edu_interrupt(&vmm->edu[0]);
+	return eventfd_take(fd) == 1;
+}
+
+/* They go where they went, whichever domain they were set up in, and are used in */
+TEST_F(dma, interrupts)
+{
+	struct vfio_dev *dev = &self->vmm.edu[0].dev;
+	int fd = eventfd(0, EFD_NONBLOCK), round;
+
+	for (round = 0; round < 2; round++) {
+		ASSERT_EQ(0, vfio_set_irqs(dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1,
+					   &fd));
+		EXPECT_EQ(true, interrupts(&self->vmm, fd));
+		ASSERT_EQ(0, viommu_attach(self->v, DOMAIN + 1, ENDPOINT(0), 0));
+		EXPECT_EQ(true, interrupts(&self->vmm, fd));
+		ASSERT_EQ(0, viommu_attach(self->v, DOMAIN + 2, ENDPOINT(0),
+					   VIRTIO_IOMMU_ATTACH_F_BYPASS));
+		EXPECT_EQ(true, interrupts(&self->vmm, fd));
+		/* Set up again in bypass */
+		ASSERT_EQ(0, vfio_set_irqs(dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 0,
+					   NULL));
+		ASSERT_EQ(0, vfio_set_irqs(dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1,
+					   &fd));
+		EXPECT_EQ(true, interrupts(&self->vmm, fd));
+		ASSERT_EQ(0, viommu_attach(self->v, DOMAIN, ENDPOINT(0), 0));
+		EXPECT_EQ(true, interrupts(&self->vmm, fd));
+		ASSERT_EQ(0, vfio_set_irqs(dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 0,
+					   NULL));
+	}
+	close(fd);
 }
 
 TEST_F(dma, detached)

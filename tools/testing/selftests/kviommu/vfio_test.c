@@ -231,16 +231,6 @@ TEST_F(api, set_irqs_misuse)
 	close(not_eventfd);
 }
 
-static u64 eventfd_take(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	u64 count = 0;
-
-	if (poll(&p, 1, 5000) == 1 && read(fd, &count, 8) != 8)
-		count = 0;
-	return count;
-}
-
 TEST_F(api, msix_interrupts)
 {
 	int fds[3] = { eventfd(0, EFD_NONBLOCK), eventfd(0, EFD_NONBLOCK),

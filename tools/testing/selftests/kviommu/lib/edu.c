@@ -14,6 +14,8 @@
 #include "mdev.h"
 
 #define EDU_BAR_SIZE	MiB
+#define EDU_IRQ_RAISE	0x60
+#define EDU_IRQ_ACK	0x64
 #define EDU_DMA_SRC	0x80
 #define EDU_DMA_DST	0x88
 #define EDU_DMA_COUNT	0x90
@@ -81,9 +83,17 @@ void edu_close(struct edu *edu)
 	vfio_close(&edu->dev);
 }
 
+/* As the kernel's writeq(): what was written to memory before is seen first */
 static void reg_write(struct edu *edu, u32 reg, u64 value)
 {
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	*(volatile u64 *)(edu->bar + reg) = value;
+}
+
+void edu_interrupt(struct edu *edu)
+{
+	*(volatile u32 *)(edu->bar + EDU_IRQ_RAISE) = 1;
+	*(volatile u32 *)(edu->bar + EDU_IRQ_ACK) = 1;
 }
 
 static u64 reg_read(struct edu *edu, u32 reg)

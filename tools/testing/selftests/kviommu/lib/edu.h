@@ -29,6 +29,7 @@ void edu_close(struct edu *edu);
 void edu_start_load(struct edu *edu, u64 iova, u32 len);	/* RAM -> buffer */
 void edu_start_store(struct edu *edu, u64 iova, u32 len);	/* buffer -> RAM */
 int edu_wait(struct edu *edu);
+void edu_interrupt(struct edu *edu);
 
 /*
  * 1: the device's write to iova arrived at va, 0: va is as it was, or a

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,6 +101,16 @@ void sleep_ms(unsigned int ms)
 
 	while (nanosleep(&ts, &ts) && errno == EINTR)
 		;
+}
+
+u64 eventfd_take(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	u64 count = 0;
+
+	if (poll(&p, 1, 5000) == 1 && read(fd, &count, 8) != 8)
+		count = 0;
+	return count;
 }
 
 /* splitmix64 */

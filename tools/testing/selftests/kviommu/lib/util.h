@@ -30,6 +30,8 @@ int dir_first(const char *dir, const char *prefix, char *buf, size_t size);
 
 u64 now_ns(void);
 void sleep_ms(unsigned int ms);
+/* How often it was signalled, after 5 seconds at most */
+u64 eventfd_take(int fd);
 
 /* A generator of our own: a failing fuzz run is repeated from its seed */
 struct rng {
