@@ -322,6 +322,12 @@ static void hostdom_flush(struct kviommu_hostdom *h)
 	h->gather.queued = false;
 	h->gather.start = h->stale_first;
 	h->gather.end = h->stale_last;
+	/*
+	 * What was unmapped as queued goes with all of the domain, as the host
+	 * has it. Only x86's drivers take a range that they did not gather.
+	 */
+	if (!IS_ENABLED(CONFIG_X86))
+		iommu_flush_iotlb_all(h->domain);
 	iommu_iotlb_sync(h->domain, &h->gather);
 	h->stale_first = U64_MAX;
 	h->stale_last = 0;
