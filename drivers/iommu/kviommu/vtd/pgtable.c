@@ -515,6 +515,7 @@ static noinline bool scan_pages(struct vtd_walk *w, struct vtd_stage *s,
 			run->prot = prot;
 			run->fault = VTD_FAULT_NONE;
 			run->order = VTD_PAGE_SHIFT;
+			run->leaf = 0;
 			run++;
 		} else {
 			w->next = iova;
