@@ -800,31 +800,6 @@ static void vtd_off_busy(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, m.d->hwpt, VG_PT);
 }
 
-/* One more of the group comes in a hold: the other one does not notice. */
-static void vtd_joins_a_hold(struct kunit *test)
-{
-	struct machine m = create_legacy(test);
-	struct mock_dev *d2 = mock_add_dev(m.g->m, 0, m.d);
-	unsigned int attaches;
-	u64 before;
-
-	mock_assign(d2, SID2);
-	map(&m, IOVA, VG_DATA);
-	vg_translate(m.g, SID2, 1, m.root);
-	vg_flush_all(m.g);
-	m.d->bus_master = true;
-	vg_command(m.g, 0, VTD_GCMD_TE);
-	mock_bind(d2);
-	KUNIT_EXPECT_EQ(test, 0, mock_attach(d2, VG_PT));
-	before = serial(m.d, IOVA);
-	attaches = m.d->attaches;
-	vg_command(m.g, VTD_GCMD_TE, 0);
-	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
-	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, d2, IOVA, VG_DATA));
-	KUNIT_EXPECT_EQ(test, serial(m.d, IOVA), before);
-	KUNIT_EXPECT_EQ(test, m.d->attaches, attaches);
-}
-
 static void vtd_reset(struct kunit *test)
 {
 	struct machine m = create_legacy(test);
@@ -1838,7 +1813,6 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_write_buffer),
 	KUNIT_CASE(vtd_off_quiet),
 	KUNIT_CASE(vtd_off_busy),
-	KUNIT_CASE(vtd_joins_a_hold),
 	KUNIT_CASE(vtd_reset),
 	KUNIT_CASE(vtd_context_faults),
 	KUNIT_CASE(vtd_table_faults),
