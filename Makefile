@@ -31,7 +31,7 @@ tools install-tools:
 # For kunit: a folder of images of IOMMU tables, instead of the project's own
 export IMAGES
 
-# ARCH=arm64: on that host only; modules take it, and CROSS_COMPILE, as the kernel does
+# ARCH=arm64: on that host instead; modules take it, and CROSS_COMPILE, as the kernel does
 check kunit kselftest e2e:
 	@$(vm)/check $(if $(ARCH),--arch $(ARCH)) $(filter-out check,$@)
 
@@ -76,7 +76,7 @@ help:
 	@echo 'demo             a guest uses its NVMe disk through kviommu, in a VM;'
 	@echo '                 MODEL=vtd: the VT-d model (MODEL=virtio)'
 	@echo 'check            every test on Linux 7.2, all but the longest on 6.12, in VMs;'
-	@echo '                 ARCH=x86 or arm64: those of that architecture'
+	@echo '                 ARCH=arm64: what there is for that, instead of x86'
 	@echo 'kunit            of these, the KUnit suites; IMAGES=folder: with the IOMMU'
 	@echo '                 tables in it, in the format of tools/testing/testdata'
 	@echo 'kselftest        of these, the programs of tools/testing/selftests/kviommu'
