@@ -23,7 +23,7 @@
 #define NR_DEVS		2
 
 #define PT		7	/* the VMM's page table */
-#define IOVA		0x40000000
+#define IOVA		0x40000000ULL
 #define DATA		GUEST_FREE
 
 /* Of a guest with an SMMUv3: where its tables and queues are */
