@@ -76,11 +76,20 @@ int kviommu_msi_page(struct kviommu *v, const struct kviommu_group *g, u64 *iova
 	return -ENOSPC;
 }
 
+/* What a VMM has nested in its page table can't be looked at, nor mapped in. */
+static struct iommu_domain *paging_domain(const struct kviommu_group *g)
+{
+	struct iommu_domain *domain =
+		iommu_get_domain_for_dev(first_ep(g)->kdev->dev);
+
+	return domain && domain->type & __IOMMU_DOMAIN_PAGING ? domain : NULL;
+}
+
 /**
  * kviommu_msi_note() - a group is about to leave its domain
  * @g: group, of a locked vIOMMU
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0; -EOPNOTSUPP if that is no page table of IOVAs; or -ENOMEM.
  */
 int kviommu_msi_note(struct kviommu_group *g)
 {
@@ -96,7 +105,9 @@ int kviommu_msi_note(struct kviommu_group *g)
 		xa_destroy(&g->doorbells);
 	if (!uses_msi(g) || g->state == KVIOMMU_BLOCKED)
 		return 0;
-	domain = iommu_get_domain_for_dev(first_ep(g)->kdev->dev);
+	domain = paging_domain(g);
+	if (!domain)
+		return -EOPNOTSUPP;
 	for (iova = geo->sw_msi; iova < end; iova += PAGE_SIZE) {
 		pa = iommu_iova_to_phys(domain, iova);
 		if (!pa)
@@ -114,7 +125,7 @@ int kviommu_msi_note(struct kviommu_group *g)
  * kviommu_msi_carry() - a group has entered a domain
  * @g: group
  *
- * Return: 0, or what the host said.
+ * Return: 0; -EOPNOTSUPP as for kviommu_msi_note(); or what the host said.
  */
 int kviommu_msi_carry(struct kviommu_group *g)
 {
@@ -125,7 +136,9 @@ int kviommu_msi_carry(struct kviommu_group *g)
 
 	if (xa_empty(&g->doorbells))
 		return 0;
-	domain = iommu_get_domain_for_dev(first_ep(g)->kdev->dev);
+	domain = paging_domain(g);
+	if (!domain)
+		return -EOPNOTSUPP;
 	xa_for_each(&g->doorbells, i, entry) {
 		u64 iova = (u64)i << PAGE_SHIFT;
 
