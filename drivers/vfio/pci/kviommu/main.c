@@ -19,7 +19,7 @@ KVIOMMU_IMPORT_NS(IOMMUFD);
  * struct kviommu_vfio_dev - an assigned device
  * @core: vfio-pci-core's part
  * @kdev: what the kviommu core knows of it
- * @used: it has mastered the bus since it was opened
+ * @used: it may have mastered the bus since it was opened
  * @resets: how often the PCI core has begun and ended to reset it; odd in between
  */
 struct kviommu_vfio_dev {
@@ -101,6 +101,9 @@ static int kvd_open_device(struct vfio_device *vdev)
 	if (rc)
 		return rc;
 	vfio_pci_core_finish_enable(core);
+	/* What was done with it before it was opened is over. */
+	if (core->reset_works)
+		kviommu_dev_reset(to_kvd(vdev)->kdev);
 	return 0;
 }
 
@@ -111,10 +114,9 @@ static int kvd_bind_iommufd(struct vfio_device *vdev, struct iommufd_ctx *ictx,
 	int rc;
 
 	rc = vfio_iommufd_physical_bind(vdev, ictx, out_device_id);
-	/* By the core, when it was opened, or with others of its slot before */
+	/* When it was closed, or with others of its slot since */
 	if (!rc)
-		kviommu_dev_bind(to_kvd(vdev)->kdev, ictx,
-				 core->reset_works || !core->needs_reset);
+		kviommu_dev_bind(to_kvd(vdev)->kdev, ictx, !core->needs_reset);
 	return rc;
 }
 
@@ -196,13 +198,6 @@ static void guest_flr(struct kviommu_vfio_dev *kvd)
 	kviommu_dev_command(kvd->kdev);
 }
 
-static void command_written(struct kviommu_vfio_dev *kvd)
-{
-	if (op_bus_master(kvd))
-		WRITE_ONCE(kvd->used, true);
-	kviommu_dev_command(kvd->kdev);
-}
-
 static bool is_config(loff_t pos)
 {
 	return VFIO_PCI_OFFSET_TO_INDEX(pos) == VFIO_PCI_CONFIG_REGION_INDEX;
@@ -215,15 +210,19 @@ static ssize_t kvd_write(struct vfio_device *vdev, const char __user *buf,
 	u64 offset = *ppos & VFIO_PCI_OFFSET_MASK;
 	int resets = atomic_read(&kvd->resets);
 	bool config = is_config(*ppos);
+	bool command = config && offset <= PCI_COMMAND &&
+		       offset + count > PCI_COMMAND;
 	ssize_t rc;
 
+	/* Another thread may switch bus mastering off before anybody looks. */
+	if (command)
+		WRITE_ONCE(kvd->used, true);
+	/* What fails may have been written in part. */
 	rc = vfio_pci_core_write(vdev, buf, count, ppos);
-	if (rc <= 0 || !config)
-		return rc;
-	if (atomic_read(&kvd->resets) != resets)
+	if (config && atomic_read(&kvd->resets) != resets)
 		guest_flr(kvd);
-	else if (offset <= PCI_COMMAND && offset + rc > PCI_COMMAND)
-		command_written(kvd);
+	else if (command)
+		kviommu_dev_command(kvd->kdev);
 	return rc;
 }
 

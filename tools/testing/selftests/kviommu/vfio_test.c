@@ -572,6 +572,34 @@ TEST_F(api, reset_again_and_again)
 	ASSERT_EQ(0, vfio_reset(&self->vmm.viommu));
 }
 
+/* What a write has done before it fails counts: an edu can't be reset. */
+TEST_F(api, write_in_part)
+{
+	struct vfio_dev *dev = &self->vmm.edu[0].dev;
+	const u16 command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	const long size = sysconf(_SC_PAGESIZE);
+	int kmsg = kmsg_open();
+	u8 *page;
+
+	ASSERT_LE(0, kmsg);
+	page = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, page);
+	ASSERT_EQ(0, munmap(page + size, size));
+	memset(page, 0, size);
+	memcpy(page + size - 4, &command, sizeof(command));
+	ASSERT_UP(&self->vmm, VMM_ENDPOINT_ATTACH);
+	ASSERT_EQ(0, vfio_query_regions(dev));
+	EXPECT_EQ(-EFAULT, vfio_config_write(dev, PCI_COMMAND,
+					     page + size - 4, 8));
+	/* Tests before may have used up what is said of that in 5 s. */
+	sleep_ms(6000);
+	vmm_close(&self->vmm);
+	EXPECT_EQ(true, kmsg_says(kmsg, "KV25"));
+	munmap(page, size);
+	close(kmsg);
+}
+
 /* Each ioctl before what it needs */
 TEST_F(api, wrong_order)
 {
