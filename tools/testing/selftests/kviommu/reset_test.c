@@ -261,10 +261,11 @@ static const struct row rows[] = {
 	  { { UNBOUND, BLOCKED, BYPASS, BLOCKED, BLOCKED },
 	    { UNBOUND, TRANSLATED, NEVER, TRANSLATED, TRANSLATED },
 	    { UNBOUND, TRANSLATED, NEVER, TRANSLATED, TRANSLATED } } },
-	{ "guest_policy", guest_policy, LONG_MS,
+	/* An SMMU that is off is told to abort. */
+	{ "guest_policy, guest_abort", guest_policy, LONG_MS,
 	  { { UNBOUND, BLOCKED, BLOCKED, TRANSLATED, QUIESCING },
 	    { UNBOUND, BLOCKED, BYPASS, TRANSLATED, QUIESCING },
-	    { UNBOUND, BLOCKED, BLOCKED, TRANSLATED, QUIESCING } } },
+	    { UNBOUND, BLOCKED, BLOCKED, TRANSLATED, BLOCKED } } },
 	{ "deadline", deadline, "1000",
 	  ALL(NEVER, NEVER, NEVER, TRANSLATED, BLOCKED) },
 	{ "memory", memory, LONG_MS,
