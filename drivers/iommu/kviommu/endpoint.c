@@ -214,6 +214,7 @@ static int assign_locked(struct kviommu *v, const char *name,
 		return rc;
 	}
 	chk.kdev->ep = ep;
+	chk.kdev->sw_msi = ep->geo.sw_msi_size;
 	kviommu_geometry_update(v);
 	return 0;
 }
@@ -671,7 +672,7 @@ EXPORT_SYMBOL_GPL(kviommu_dev_reset);
 
 /**
  * kviommu_dev_lock_domain() - interrupts of the device are to be set up
- * @kdev: handle
+ * @kdev: handle, bound
  *
  * Where the host translates MSIs, the device stays where it is until
  * kviommu_dev_unlock_domain(), so that no doorbell is missed.
@@ -680,12 +681,8 @@ EXPORT_SYMBOL_GPL(kviommu_dev_reset);
  */
 struct kviommu *kviommu_dev_lock_domain(struct kviommu_dev *kdev)
 {
-	struct kviommu *v = lock_viommu_of(kdev);
-
-	if (!v || kdev->ep->geo.sw_msi_size)
-		return v;
-	unlock_viommu(v);
-	return NULL;
+	/* Elsewhere interrupts need not wait for a vIOMMU that is at work. */
+	return kdev->sw_msi ? lock_viommu_of(kdev) : NULL;
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_lock_domain);
 

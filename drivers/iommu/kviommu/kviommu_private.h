@@ -517,6 +517,8 @@ struct kviommu_target {
  * @bound: a VMM has it open; protected by kviommu_devs_lock
  * @dirty: it may still do what a VMM that is gone has told it to; no bypass before
  *	   it is reset. Protected by kviommu_devs_lock
+ * @sw_msi: its MSIs are translated; changes only when it is assigned, and so not while
+ *	    it is bound
  * @ictx: the VMM's iommufd, to tell VMMs apart; valid while bound
  * @attached: the VMM attached it to @pt_id. This and what follows is protected
  *	      by the lock of the vIOMMU
@@ -529,6 +531,7 @@ struct kviommu_dev {
 	const struct kviommu_dev_ops *ops;
 	void *priv;
 	struct kviommu_endpoint *ep;
+	bool sw_msi;
 	struct iommufd_ctx *ictx;
 	u32 pt_id;
 	bool bound;
