@@ -54,7 +54,7 @@ static int read_resv(struct device *dev, struct kviommu_geometry *geo)
 			   r->type == IOMMU_RESV_SW_MSI;
 
 		if (r->type == IOMMU_RESV_SW_MSI) {
-			if (!IS_ENABLED(CONFIG_IRQ_MSI_IOMMU)) {
+			if (!KVIOMMU_SW_MSI) {
 				rc = -EOPNOTSUPP;
 				goto out_free;
 			}

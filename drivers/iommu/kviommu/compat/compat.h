@@ -88,6 +88,16 @@ static inline struct iommu_domain *kviommu_domain_alloc(struct device *dev)
 #define kviommu_set_pci_ops(core)	((void)(core))
 #endif
 
+/*
+ * Can doorbells of MSIs be mapped by others in a page table of iommufd's? Where each of
+ * these counts its pages for itself, the same page is mapped again.
+ */
+#ifdef KVIOMMU_HAVE_IOMMUFD_SW_MSI
+#define KVIOMMU_SW_MSI	IS_ENABLED(CONFIG_IRQ_MSI_IOMMU)
+#else
+#define KVIOMMU_SW_MSI	0
+#endif
+
 /* For the IOMMU drivers of the tests: a function of (domain, dev). */
 #ifdef KVIOMMU_HAVE_ATTACH_DEV_OLD
 #define KVIOMMU_DEFINE_ATTACH_DEV(name)					\

@@ -22,3 +22,5 @@ kviommu-features += $(call kviommu-probe,PCI_DMABUF,get_dmabuf_phys,linux/vfio_p
 kviommu-features += $(call kviommu-probe,ATTACH_DEV_OLD,int ..attach_dev.*dev[^;]$$,linux/iommu.h)
 # until 6.13: the driver is asked for a domain of a device by this alone
 kviommu-features += $(call kviommu-probe,DOMAIN_ALLOC_USER,[*]domain_alloc_user,linux/iommu.h)
+# 6.15: iommufd knows which doorbells of MSIs a device of its has, in whatever domain
+kviommu-features += $(call kviommu-probe,IOMMUFD_SW_MSI,IOMMU_COOKIE_IOMMUFD,linux/iommu.h)

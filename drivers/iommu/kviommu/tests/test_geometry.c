@@ -205,7 +205,7 @@ static void geometry_coarse_host(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, mock_nr_domains(m), 0);
 }
 
-/* MSIs that the host translates, on architectures that know of it */
+/* MSIs that the host translates, where architecture and kernel can */
 static void geometry_sw_msi(struct kunit *test)
 {
 	struct mock *m = mock_create(test, &test_model);
@@ -215,7 +215,7 @@ static void geometry_sw_msi(struct kunit *test)
 
 	mock_add_resv(d, 0x8000000, SZ_1M, IOMMU_RESV_SW_MSI);
 	rc = kviommu_geometry_read(mock_dev_dev(d), &geo);
-	if (IS_ENABLED(CONFIG_IRQ_MSI_IOMMU)) {
+	if (KVIOMMU_SW_MSI) {
 		KUNIT_EXPECT_EQ(test, rc, 0);
 		KUNIT_EXPECT_EQ(test, geo.sw_msi, 0x8000000);
 		KUNIT_EXPECT_EQ(test, geo.sw_msi_size, SZ_1M);
