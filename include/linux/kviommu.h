@@ -49,6 +49,6 @@ void kviommu_dev_detach(struct kviommu_dev *kdev);
 void kviommu_dev_command(struct kviommu_dev *kdev);
 void kviommu_dev_reset(struct kviommu_dev *kdev);
 struct kviommu *kviommu_dev_lock_domain(struct kviommu_dev *kdev);
-void kviommu_dev_unlock_domain(struct kviommu *v);
+void kviommu_dev_unlock_domain(struct kviommu_dev *kdev, struct kviommu *v);
 
 #endif /* _LINUX_KVIOMMU_H */

@@ -519,6 +519,8 @@ void kviommu_dev_unbind(struct kviommu_dev *kdev, bool dirty)
 	}
 	if (!v)
 		return;
+	/* It has no interrupts any more. */
+	kviommu_msi_note(kdev->ep->group);
 	/* It keeps the others of its group from bypass no longer. */
 	kviommu_group_apply(v, kdev->ep->group);
 	unlock_viommu(v);
@@ -543,8 +545,32 @@ static int try_hwpt(struct kviommu_dev *kdev, u32 *pt_id)
 		if (ep->kdev != kdev && READ_ONCE(ep->kdev->bound))
 			return 0;
 	rc = kdev->ops->attach(kdev->priv, pt_id);
-	if (!rc)
-		kdev->ops->detach(kdev->priv);
+	if (rc)
+		return rc;
+	rc = kviommu_msi_carry(g);
+	kdev->ops->detach(kdev->priv);
+	return rc;
+}
+
+static int replace_hwpt(struct kviommu_dev *kdev, u32 *pt_id)
+{
+	struct kviommu_group *g = kdev->ep->group;
+	u32 id = *pt_id, old = kdev->pt_id;
+	int rc;
+
+	rc = kdev->ops->replace(kdev->priv, pt_id);
+	if (rc)
+		return rc;
+	rc = kviommu_msi_carry(g);
+	if (!rc) {
+		kdev->pt_id = id;
+		return 0;
+	}
+	/* Back to where its interrupts arrive, or nowhere. */
+	if (kdev->ops->replace(kdev->priv, &old) || kviommu_msi_carry(g)) {
+		kdev->attached = false;
+		kviommu_group_block_member(kdev->ep->viommu, kdev->ep);
+	}
 	return rc;
 }
 
@@ -557,14 +583,8 @@ static int attach_locked(struct kviommu_dev *kdev, u32 *pt_id)
 
 	lockdep_assert_held(&v->lock);
 
-	if (kdev->on_hwpt) {
-		rc = kviommu_msi_note(ep->group) ?:
-		     kdev->ops->replace(kdev->priv, pt_id);
-		if (rc)
-			return rc;
-		kdev->pt_id = id;
-		return kviommu_msi_carry(ep->group);
-	}
+	if (kdev->on_hwpt)
+		return replace_hwpt(kdev, pt_id);
 	if (kdev->attached) {
 		/* Translated or blocked: it counts when bypass comes. */
 		kdev->pt_id = id;
@@ -687,12 +707,15 @@ struct kviommu *kviommu_dev_lock_domain(struct kviommu_dev *kdev)
 EXPORT_SYMBOL_GPL(kviommu_dev_lock_domain);
 
 /**
- * kviommu_dev_unlock_domain() - undo kviommu_dev_lock_domain()
- * @v: what that returned
+ * kviommu_dev_unlock_domain() - interrupts of the device were set up, or not
+ * @kdev: handle
+ * @v: what kviommu_dev_lock_domain() returned
  */
-void kviommu_dev_unlock_domain(struct kviommu *v)
+void kviommu_dev_unlock_domain(struct kviommu_dev *kdev, struct kviommu *v)
 {
-	if (v)
-		unlock_viommu(v);
+	if (!v)
+		return;
+	kviommu_msi_note(kdev->ep->group);
+	unlock_viommu(v);
 }
 EXPORT_SYMBOL_GPL(kviommu_dev_unlock_domain);

@@ -37,10 +37,13 @@ struct kviommu_group *kviommu_group_join(struct kviommu *v,
 	g = kzalloc_obj(*g);
 	if (!g)
 		return ERR_PTR(-ENOMEM);
+	if (kviommu_msi_init(g, &ep->geo)) {
+		kfree(g);
+		return ERR_PTR(-ENOMEM);
+	}
 	g->group = ep->kdev->group;
 	g->state = KVIOMMU_BLOCKED;
 	INIT_LIST_HEAD(&g->eps);
-	xa_init(&g->doorbells);
 	list_add_tail(&g->node, &v->groups);
 found:
 	list_add_tail(&ep->group_node, &g->eps);
@@ -60,7 +63,7 @@ void kviommu_group_leave(struct kviommu_endpoint *ep)
 	if (!list_empty(&g->eps))
 		return;
 	list_del(&g->node);
-	xa_destroy(&g->doorbells);
+	kviommu_msi_exit(g);
 	kfree(g);
 }
 
@@ -276,7 +279,7 @@ static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 {
 	struct kviommu_hostdom *h = NULL;
 	struct kviommu_target t;
-	int rc = 0, msi;
+	int rc = 0;
 
 	lockdep_assert_held(&v->lock);
 
@@ -297,7 +300,6 @@ static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 			t.state = KVIOMMU_BLOCKED;
 		}
 	}
-	msi = kviommu_msi_note(g);
 	if (t.state != KVIOMMU_BYPASS || g->hostdom)
 		leave(g);
 
@@ -311,7 +313,7 @@ static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 		rc = enter_bypass(g);
 	}
 	if (!rc && t.state != KVIOMMU_BLOCKED)
-		rc = msi ?: kviommu_msi_carry(g);
+		rc = kviommu_msi_carry(g);
 	if (rc)
 		leave(g);
 	set_state(v, g, rc ? KVIOMMU_BLOCKED : t.state);

@@ -575,8 +575,9 @@ struct kviommu_endpoint {
  * @refused: they are blocked instead of in bypass, since one of them is unsafe
  * @told: that is in the log
  * @hostdom: for TRANSLATED
- * @doorbells: pages that MSIs of its members go to: index is IOVA >> PAGE_SHIFT,
- *	       value the host's page frame
+ * @sw_msi: kviommu_geometry::sw_msi
+ * @nr_doorbells: pages of that window, 0 if the host does not translate MSIs
+ * @doorbells: what is mapped there for MSIs of its members, 0: nothing
  */
 struct kviommu_group {
 	struct list_head node;
@@ -588,7 +589,9 @@ struct kviommu_group {
 	bool refused;
 	bool told;
 	struct kviommu_hostdom *hostdom;
-	struct xarray doorbells;
+	u64 sw_msi;
+	unsigned int nr_doorbells;
+	phys_addr_t *doorbells;
 };
 
 extern struct mutex kviommu_devs_lock;	/* which device is whose */
@@ -614,8 +617,10 @@ void kviommu_group_block_member(struct kviommu *v,
 
 /* ---- MSIs that the host translates (msi.c) ---- */
 
+int kviommu_msi_init(struct kviommu_group *g, const struct kviommu_geometry *geo);
+void kviommu_msi_exit(struct kviommu_group *g);
 int kviommu_msi_page(struct kviommu *v, const struct kviommu_group *g, u64 *iova);
-int kviommu_msi_note(struct kviommu_group *g);
+void kviommu_msi_note(struct kviommu_group *g);
 int kviommu_msi_carry(struct kviommu_group *g);
 
 /* ---- interrupts (frontend/irq.c) ---- */

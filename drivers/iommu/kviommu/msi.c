@@ -9,15 +9,17 @@
  * VMM's page table, the MSI cookie of a domain in one of ours. When the device moves
  * to another domain nobody does, while the device goes on writing where it was told.
  *
- * So a group takes its doorbells along: they are noted when it leaves a domain and
- * mapped in the next, at the addresses they had. For that no address may stand for
- * two doorbells: iommufd counts from the window's start, and in its upper half each
- * of our domains has one page. There is no need for more: devices behind one IOMMU
- * share their doorbell.
+ * So a group takes its doorbells along: they are noted when an interrupt has been set
+ * up, and mapped in each domain that the group enters, at the addresses they have. For
+ * that no address may stand for two doorbells: in the window's lower half they are where
+ * iommufd has them, which counts from its start, and in the upper half each of our
+ * domains has one page. There is no need for more: devices behind one IOMMU share their
+ * doorbell. iommufd itself maps those of the lower half in the VMM's page tables, for
+ * the groups that need them, and does not expect to find them there.
  */
 #include <linux/iommu.h>
+#include <linux/mm.h>
 #include <linux/pci.h>
-#include <linux/xarray.h>
 
 #include "kviommu_private.h"
 
@@ -40,15 +42,63 @@ static bool uses_msi(const struct kviommu_group *g)
 	return false;
 }
 
+/* From this page on the window is for our domains, below for iommufd's. */
+static unsigned int first_page(const struct kviommu_group *g)
+{
+	return DIV_ROUND_UP(g->nr_doorbells, 2);
+}
+
+static u64 page_iova(const struct kviommu_group *g, unsigned int i)
+{
+	return g->sw_msi + ((u64)i << PAGE_SHIFT);
+}
+
+/* Devices behind another IOMMU may have another window. */
 static bool is_taken(const struct kviommu *v, u64 iova)
 {
 	struct kviommu_group *g;
+	u64 i;
 
-	list_for_each_entry(g, &v->groups, node)
-		if ((g->hostdom && g->hostdom->msi == iova) ||
-		    xa_load(&g->doorbells, iova >> PAGE_SHIFT))
+	list_for_each_entry(g, &v->groups, node) {
+		if (g->hostdom && g->hostdom->msi == iova)
 			return true;
+		i = (iova - g->sw_msi) >> PAGE_SHIFT;
+		if (i < g->nr_doorbells && g->doorbells[i])
+			return true;
+	}
 	return false;
+}
+
+/**
+ * kviommu_msi_init() - a group is new
+ * @g: group
+ * @geo: of its first device
+ *
+ * There is room for all of the window, so that no doorbell can be lost.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int kviommu_msi_init(struct kviommu_group *g, const struct kviommu_geometry *geo)
+{
+	unsigned int n = geo->sw_msi_size >> PAGE_SHIFT;
+
+	if (!n)
+		return 0;
+	g->doorbells = kvcalloc(n, sizeof(*g->doorbells), GFP_KERNEL_ACCOUNT);
+	if (!g->doorbells)
+		return -ENOMEM;
+	g->sw_msi = geo->sw_msi;
+	g->nr_doorbells = n;
+	return 0;
+}
+
+/**
+ * kviommu_msi_exit() - undo kviommu_msi_init()
+ * @g: group
+ */
+void kviommu_msi_exit(struct kviommu_group *g)
+{
+	kvfree(g->doorbells);
 }
 
 /**
@@ -61,15 +111,13 @@ static bool is_taken(const struct kviommu *v, u64 iova)
  */
 int kviommu_msi_page(struct kviommu *v, const struct kviommu_group *g, u64 *iova)
 {
-	const struct kviommu_geometry *geo = &first_ep(g)->geo;
-	u64 off;
+	unsigned int i;
 
 	*iova = 0;
-	if (!geo->sw_msi_size)
+	if (!g->nr_doorbells)
 		return 0;
-	for (off = PAGE_ALIGN(geo->sw_msi_size / 2); off < geo->sw_msi_size;
-	     off += PAGE_SIZE) {
-		*iova = geo->sw_msi + off;
+	for (i = first_page(g); i < g->nr_doorbells; i++) {
+		*iova = page_iova(g, i);
 		if (!is_taken(v, *iova))
 			return 0;
 	}
@@ -79,73 +127,69 @@ int kviommu_msi_page(struct kviommu *v, const struct kviommu_group *g, u64 *iova
 /* What a VMM has nested in its page table can't be looked at, nor mapped in. */
 static struct iommu_domain *paging_domain(const struct kviommu_group *g)
 {
-	struct iommu_domain *domain =
+	struct iommu_domain *domain = g->hostdom ? g->hostdom->domain :
 		iommu_get_domain_for_dev(first_ep(g)->kdev->dev);
 
 	return domain && domain->type & __IOMMU_DOMAIN_PAGING ? domain : NULL;
 }
 
 /**
- * kviommu_msi_note() - a group is about to leave its domain
- * @g: group, of a locked vIOMMU
+ * kviommu_msi_note() - interrupts of a group were set up, or taken away
+ * @g: group, of a vIOMMU that has been locked meanwhile
  *
- * Return: 0; -EOPNOTSUPP if that is no page table of IOVAs; or -ENOMEM.
+ * What it is in has its doorbells where they were set up; those that it was set up with
+ * elsewhere are known.
  */
-int kviommu_msi_note(struct kviommu_group *g)
+void kviommu_msi_note(struct kviommu_group *g)
 {
-	const struct kviommu_geometry *geo = &first_ep(g)->geo;
 	struct iommu_domain *domain;
-	u64 iova, end = geo->sw_msi + geo->sw_msi_size;
+	unsigned int i;
 	phys_addr_t pa;
-	int rc;
 
-	if (!geo->sw_msi_size)
-		return 0;
-	if (!uses_msi(g))
-		xa_destroy(&g->doorbells);
-	if (!uses_msi(g) || g->state == KVIOMMU_BLOCKED)
-		return 0;
-	domain = paging_domain(g);
-	if (!domain)
-		return -EOPNOTSUPP;
-	for (iova = geo->sw_msi; iova < end; iova += PAGE_SIZE) {
-		pa = iommu_iova_to_phys(domain, iova);
-		if (!pa)
-			continue;
-		rc = xa_err(xa_store(&g->doorbells, iova >> PAGE_SHIFT,
-				     xa_mk_value(PHYS_PFN(pa)),
-				     GFP_KERNEL_ACCOUNT));
-		if (rc)
-			return rc;
+	if (!g->nr_doorbells)
+		return;
+	if (!uses_msi(g)) {
+		memset(g->doorbells, 0,
+		       array_size(g->nr_doorbells, sizeof(*g->doorbells)));
+		return;
 	}
-	return 0;
+	domain = paging_domain(g);
+	if (!domain || g->state == KVIOMMU_BLOCKED)
+		return;
+	for (i = 0; i < g->nr_doorbells; i++) {
+		u64 iova = page_iova(g, i);
+
+		if (g->hostdom ? iova != g->hostdom->msi : i >= first_page(g))
+			continue;
+		pa = iommu_iova_to_phys(domain, iova);
+		if (pa)
+			g->doorbells[i] = pa;
+	}
 }
 
 /**
  * kviommu_msi_carry() - a group has entered a domain
  * @g: group
  *
- * Return: 0; -EOPNOTSUPP as for kviommu_msi_note(); or what the host said.
+ * Return: 0; -EOPNOTSUPP if that is no page table of IOVAs; or what the host said.
  */
 int kviommu_msi_carry(struct kviommu_group *g)
 {
 	struct iommu_domain *domain;
-	unsigned long i;
-	void *entry;
+	unsigned int i;
 	int rc;
 
-	if (xa_empty(&g->doorbells))
+	if (!g->nr_doorbells)
 		return 0;
 	domain = paging_domain(g);
 	if (!domain)
 		return -EOPNOTSUPP;
-	xa_for_each(&g->doorbells, i, entry) {
-		u64 iova = (u64)i << PAGE_SHIFT;
+	for (i = g->hostdom ? 0 : first_page(g); i < g->nr_doorbells; i++) {
+		u64 iova = page_iova(g, i);
 
-		if (iommu_iova_to_phys(domain, iova))
+		if (!g->doorbells[i] || iommu_iova_to_phys(domain, iova))
 			continue;
-		rc = iommu_map(domain, iova, PFN_PHYS(xa_to_value(entry)),
-			       PAGE_SIZE,
+		rc = iommu_map(domain, iova, g->doorbells[i], PAGE_SIZE,
 			       IOMMU_WRITE | IOMMU_NOEXEC | IOMMU_MMIO,
 			       GFP_KERNEL_ACCOUNT);
 		if (rc)

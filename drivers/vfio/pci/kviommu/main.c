@@ -235,7 +235,7 @@ static long kvd_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	if (cmd == VFIO_DEVICE_SET_IRQS)
 		locked = kviommu_dev_lock_domain(to_kvd(vdev)->kdev);
 	rc = vfio_pci_core_ioctl(vdev, cmd, arg);
-	kviommu_dev_unlock_domain(locked);
+	kviommu_dev_unlock_domain(to_kvd(vdev)->kdev, locked);
 
 	/* A reset that failed is none, though the PCI core says "done". */
 	if (!rc && cmd == VFIO_DEVICE_RESET)
