@@ -266,10 +266,11 @@ static struct kviommu_hostdom *get_hostdom(struct kviommu *v,
 					   struct kviommu_group *g,
 					   struct kviommu_shadow *s)
 {
-	u64 msi;
-	int rc;
+	u64 msi = 0;
+	int rc = 0;
 
-	rc = kviommu_msi_page(v, g, &msi);
+	if (!kviommu_hostdom_find(s, first_dev(g)))
+		rc = kviommu_msi_page(v, g, &msi);
 	if (rc)
 		return ERR_PTR(rc);
 	return kviommu_hostdom_get(s, first_dev(g), msi);

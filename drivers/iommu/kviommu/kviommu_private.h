@@ -275,6 +275,8 @@ bool kviommu_shadow_refill(struct kviommu_shadow *s, unsigned int budget);
 struct kviommu_extent *kviommu_shadow_first(const struct kviommu_shadow *s,
 					    u64 iova);
 struct kviommu_extent *kviommu_extent_next(const struct kviommu_extent *e);
+struct kviommu_hostdom *kviommu_hostdom_find(struct kviommu_shadow *s,
+					     struct device *dev);
 struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
 					    struct device *dev, u64 msi);
 int kviommu_hostdom_attach(struct kviommu_hostdom *h, struct iommu_group *grp);

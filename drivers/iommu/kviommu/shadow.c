@@ -1161,6 +1161,36 @@ static int host_fault(struct iommu_domain *domain, struct device *dev,
 	return -EOPNOTSUPP;
 }
 
+static int device_prot(struct device *dev)
+{
+	return device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY) ?
+		IOMMU_CACHE : 0;
+}
+
+/* KVM takes for granted that no-snoop DMA is blocked where it can be. */
+static bool device_enforce(struct device *dev)
+{
+	return device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
+}
+
+/**
+ * kviommu_hostdom_find() - the host domain that a device would share, or NULL
+ * @s: shadow
+ * @dev: a device
+ */
+struct kviommu_hostdom *kviommu_hostdom_find(struct kviommu_shadow *s,
+					     struct device *dev)
+{
+	struct kviommu_hostdom *h;
+
+	list_for_each_entry(h, &s->hostdoms, node)
+		if (h->iommu == dev->iommu->iommu_dev &&
+		    h->prot == device_prot(dev) &&
+		    h->enforce == device_enforce(dev))
+			return h;
+	return NULL;
+}
+
 /**
  * kviommu_hostdom_get() - find or make the host domain for a device
  * @s: shadow
@@ -1175,20 +1205,10 @@ static int host_fault(struct iommu_domain *domain, struct device *dev,
 struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
 					    struct device *dev, u64 msi)
 {
-	struct iommu_device *iommu = dev->iommu->iommu_dev;
-	struct kviommu_hostdom *h;
-	bool enforce;
-	int prot, rc;
+	struct kviommu_hostdom *h = kviommu_hostdom_find(s, dev);
+	int rc;
 
-	prot = device_iommu_capable(dev, IOMMU_CAP_CACHE_COHERENCY) ?
-		IOMMU_CACHE : 0;
-	/* KVM takes for granted that no-snoop DMA is blocked where it can be. */
-	enforce = device_iommu_capable(dev, IOMMU_CAP_ENFORCE_CACHE_COHERENCY);
-
-	list_for_each_entry(h, &s->hostdoms, node) {
-		if (h->iommu != iommu || h->prot != prot ||
-		    h->enforce != enforce)
-			continue;
+	if (h) {
 		h->groups++;
 		return h;
 	}
@@ -1203,12 +1223,12 @@ struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
 		return ERR_PTR(rc);
 	}
 	h->shadow = s;
-	h->iommu = iommu;
+	h->iommu = dev->iommu->iommu_dev;
 	h->groups = 1;
 	h->stale_first = U64_MAX;
 	iommu_iotlb_gather_init(&h->gather);
-	h->prot = prot;
-	h->enforce = enforce;
+	h->prot = device_prot(dev);
+	h->enforce = device_enforce(dev);
 	h->msi = msi;
 	list_add(&h->node, &s->hostdoms);
 	/* A domain can have one of these. */
@@ -1219,7 +1239,7 @@ struct kviommu_hostdom *kviommu_hostdom_get(struct kviommu_shadow *s,
 		if (rc)
 			goto err_free;
 	}
-	if (enforce && h->domain->ops->enforce_cache_coherency &&
+	if (h->enforce && h->domain->ops->enforce_cache_coherency &&
 	    !h->domain->ops->enforce_cache_coherency(h->domain)) {
 		rc = -EINVAL;
 		goto err_free;
