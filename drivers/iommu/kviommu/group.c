@@ -279,12 +279,14 @@ static struct kviommu_hostdom *get_hostdom(struct kviommu *v,
 static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 {
 	struct kviommu_hostdom *h = NULL;
+	enum kviommu_state wanted;
 	struct kviommu_target t;
 	int rc = 0;
 
 	lockdep_assert_held(&v->lock);
 
 	resolve(v, g, &t);
+	wanted = t.state;
 	tell_refused(v, g, &t);
 	if (t.refused && t.chosen && stay)
 		return -EBUSY;
@@ -322,7 +324,7 @@ static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 		g->tainted = g->state == KVIOMMU_TRANSLATED;
 	if (rc)
 		kviommu_warn(v, "KV30: %s is blocked: it can't be made %s: %d\n",
-			     dev_name(first_dev(g)), kviommu_state_name(t.state),
+			     dev_name(first_dev(g)), kviommu_state_name(wanted),
 			     rc);
 	if (!rc && t.refused && t.chosen)
 		rc = -EBUSY;
