@@ -240,9 +240,9 @@ TEST_F(dma, bypass)
 }
 
 /* Does an MSI of the device arrive? */
-static bool interrupts(struct vmm *vmm, int fd)
+static bool interrupts(struct edu *edu, int fd)
 {
-	edu_interrupt(&vmm->edu[0]);
+	edu_interrupt(edu);
 	return eventfd_take(fd) == 1;
 }
 
@@ -255,20 +255,25 @@ TEST_F(dma, interrupts)
 	for (round = 0; round < 2; round++) {
 		ASSERT_EQ(0, vfio_set_irqs(dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1,
 					   &fd));
-		EXPECT_EQ(true, interrupts(&self->vmm, fd));
+		EXPECT_EQ(true, interrupts(&self->vmm.edu[0], fd));
 		ASSERT_EQ(0, viommu_attach(self->v, DOMAIN + 1, ENDPOINT(0), 0));
-		EXPECT_EQ(true, interrupts(&self->vmm, fd));
+		EXPECT_EQ(true, interrupts(&self->vmm.edu[0], fd));
 		ASSERT_EQ(0, viommu_attach(self->v, DOMAIN + 2, ENDPOINT(0),
 					   VIRTIO_IOMMU_ATTACH_F_BYPASS));
-		EXPECT_EQ(true, interrupts(&self->vmm, fd));
+		EXPECT_EQ(true, interrupts(&self->vmm.edu[0], fd));
 		/* Set up again in bypass */
 		ASSERT_EQ(0, vfio_set_irqs(dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 0,
 					   NULL));
 		ASSERT_EQ(0, vfio_set_irqs(dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1,
 					   &fd));
-		EXPECT_EQ(true, interrupts(&self->vmm, fd));
+		EXPECT_EQ(true, interrupts(&self->vmm.edu[0], fd));
+		/* Another page table of the VMM, and from none to a domain */
+		ASSERT_EQ(0, vfio_attach(dev, self->vmm.ioas));
+		EXPECT_EQ(true, interrupts(&self->vmm.edu[0], fd));
+		ASSERT_EQ(0, vfio_detach(dev));
 		ASSERT_EQ(0, viommu_attach(self->v, DOMAIN, ENDPOINT(0), 0));
-		EXPECT_EQ(true, interrupts(&self->vmm, fd));
+		ASSERT_EQ(0, vfio_attach(dev, self->vmm.hwpt));
+		EXPECT_EQ(true, interrupts(&self->vmm.edu[0], fd));
 		ASSERT_EQ(0, vfio_set_irqs(dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 0,
 					   NULL));
 	}
@@ -816,6 +821,37 @@ TEST_F(pair, bypass_and_domain)
 	/* The other's end is not felt */
 	edu_close(&self->vmm.edu[1]);
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+}
+
+/* Each is where the other's were set up, and iommufd has its own view of that */
+TEST_F(pair, interrupts_of_both)
+{
+	struct edu *a = &self->vmm.edu[0], *b = &self->vmm.edu[1];
+	int fd[] = { eventfd(0, EFD_NONBLOCK), eventfd(0, EFD_NONBLOCK) }, i;
+
+	vmm_init(&self->vmm2, &self->host, NULL);
+	ASSERT_UP(&self->vmm, VMM_MAPPED);
+	/* With the IOAS page tables come and go with those who are attached. */
+	ASSERT_EQ(0, vfio_attach(&a->dev, self->vmm.ioas));
+	ASSERT_EQ(0, vfio_attach(&b->dev, self->vmm.ioas));
+	ASSERT_EQ(0, viommu_attach(self->v, DOMAIN + 1, ENDPOINT(1),
+				   VIRTIO_IOMMU_ATTACH_F_BYPASS));
+	ASSERT_EQ(0, vfio_set_irqs(&b->dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1, &fd[1]));
+	ASSERT_EQ(0, vfio_set_irqs(&a->dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1, &fd[0]));
+	ASSERT_EQ(0, viommu_attach(self->v, DOMAIN, ENDPOINT(1), 0));
+	EXPECT_EQ(true, interrupts(a, fd[0]));
+	EXPECT_EQ(true, interrupts(b, fd[1]));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, viommu_attach(self->v, DOMAIN + 1, ENDPOINT(i),
+					   VIRTIO_IOMMU_ATTACH_F_BYPASS));
+		EXPECT_EQ(true, interrupts(a, fd[0]));
+		EXPECT_EQ(true, interrupts(b, fd[1]));
+	}
+	ASSERT_EQ(0, vfio_set_irqs(&a->dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 0, NULL));
+	ASSERT_EQ(0, vfio_set_irqs(&a->dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1, &fd[0]));
+	EXPECT_EQ(true, interrupts(a, fd[0]));
+	for (i = 0; i < 2; i++)
+		close(fd[i]);
 }
 
 /* Without end, as much as there is place for */
