@@ -267,12 +267,16 @@ TEST_F(dma, interrupts)
 		ASSERT_EQ(0, vfio_set_irqs(dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 1,
 					   &fd));
 		EXPECT_EQ(true, interrupts(&self->vmm.edu[0], fd));
-		/* Another page table of the VMM, and from none to a domain */
+		/* From none of the VMM's page tables to a domain, and another one */
+		ASSERT_EQ(0, vfio_detach(dev));
+		ASSERT_EQ(0, viommu_attach(self->v, DOMAIN + 1, ENDPOINT(0), 0));
+		ASSERT_EQ(0, vfio_attach(dev, self->vmm.hwpt));
+		EXPECT_EQ(true, interrupts(&self->vmm.edu[0], fd));
+		ASSERT_EQ(0, viommu_attach(self->v, DOMAIN + 2, ENDPOINT(0),
+					   VIRTIO_IOMMU_ATTACH_F_BYPASS));
 		ASSERT_EQ(0, vfio_attach(dev, self->vmm.ioas));
 		EXPECT_EQ(true, interrupts(&self->vmm.edu[0], fd));
-		ASSERT_EQ(0, vfio_detach(dev));
 		ASSERT_EQ(0, viommu_attach(self->v, DOMAIN, ENDPOINT(0), 0));
-		ASSERT_EQ(0, vfio_attach(dev, self->vmm.hwpt));
 		EXPECT_EQ(true, interrupts(&self->vmm.edu[0], fd));
 		ASSERT_EQ(0, vfio_set_irqs(dev, VFIO_PCI_MSI_IRQ_INDEX, 0, 0,
 					   NULL));
