@@ -4,16 +4,32 @@
 # goes to the file `details`. With indent=4 the cases of KUnit suites count, with
 # indent=0 those of a kselftest program. name: what to call the whole; status: the
 # exit status of what printed the KTAP, log: where the reader finds all of it.
+#
+# Several programs, one after the other, come with a line "# program NAME" before and
+# "# status N" after each, and these say name and status then.
 
 function result(verdict, what) {
 	print verdict, name ": " what
-	if (verdict == "fail")
+	if (verdict == "fail") {
+		complaints++
 		printf "%s: %s failed; all of it: %s\n%s\n", name, what, log_file, said >details
+	}
 	said = ""
+}
+
+function end_of_program() {
+	if (!count)
+		result("fail", "no test ran, status " status)
+	else if (count < planned)
+		result("fail", "only " count " of " planned " tests ran, status " status)
+	else if (status && !failed)
+		result("fail", "the program failed with status " status)
+	planned = count = failed = 0
 }
 
 BEGIN {
 	margin = sprintf("%" indent "s", "")
+	whole = name
 }
 
 { sub(/\r$/, "") }
@@ -45,14 +61,29 @@ $0 ~ "^" margin "(not )?ok [0-9]+ " {
 	next
 }
 
+/^# program / {
+	name = $3
+	of_all = status
+	next
+}
+
+/^# status / {
+	status = $3
+	end_of_program()
+	status = of_all
+	name = ""
+	next
+}
+
 # Enough to understand, not a console.
 length(said) < 6000 { said = said "\t" $0 "\n" }
 
+# What comes after the last program is for all of them: the kernel's memory leaks, say.
 END {
-	if (!count)
-		result("fail", "no test ran, status " status)
-	else if (count < planned)
-		result("fail", "only " count " of " planned " tests ran, status " status)
-	else if (status && !failed)
-		result("fail", "the program failed with status " status)
+	if (name != "")
+		end_of_program()
+	else if (status && (status != 1 || !complaints)) {
+		name = whole
+		result("fail", "ended with status " status)
+	}
 }
