@@ -5,8 +5,8 @@
  *
  * Nothing is done when something becomes out of date: it is marked. An endpoint
  * is marked to be looked up in the guest's tables again, a domain has one range
- * that is to be walked again. kviommu_drain() does all that is marked, in bounded
- * steps. An endpoint moves to another domain only when that
+ * that is to be walked again. kviommu_follow_work() does all that is marked, in
+ * bounded steps. An endpoint moves to another domain only when that
  * is in sync, so that its device never sees a domain that is half filled, and
  * until then it keeps what it has.
  *
@@ -91,7 +91,7 @@ static bool is_whole(struct kviommu_follow *f, u64 first, u64 last)
  * @last: last address
  *
  * Return: false if it can't be said together with what is marked already, then
- * kviommu_drain() has to come first.
+ * that has to be done first: KVIOMMU_STEP_DRAIN.
  */
 bool kviommu_mark(struct kviommu_follow *f, struct kviommu_gdomain *d, u64 first, u64 last)
 {
@@ -991,17 +991,14 @@ static void check_dids(struct kviommu_follow *f)
 	}
 }
 
-/**
- * kviommu_drain() - do all that is marked, as far as the credits reach
- * @f: the model's
- *
- * Return: whether nothing is marked any more. Then it has reached the host.
+/*
+ * Do all that is marked, as far as the credits reach. Returns whether nothing is
+ * marked any more. Then it has reached the host.
  */
-bool kviommu_drain(struct kviommu_follow *f)
+static bool drain(struct kviommu_follow *f)
 {
 	struct kviommu_gdomain *d;
 
-	lockdep_assert_held(&f->v->lock);
 	if (!drain_endpoints(f))
 		return false;
 	if (unlikely(f->check_keys) && f->on)
@@ -1017,6 +1014,103 @@ bool kviommu_drain(struct kviommu_follow *f)
 		check_dids(f);
 	kviommu_flush_all(f->v);
 	return true;
+}
+
+/* ---- work ---- */
+
+static struct kviommu_gendpoint *gendpoint_of(struct kviommu_follow *f,
+					      const struct device *dev)
+{
+	struct kviommu_endpoint *ep;
+	unsigned long id;
+
+	xa_for_each(&f->v->endpoints, id, ep)
+		if (ep->kdev->dev == dev)
+			return kviommu_gendpoint(ep);
+	return NULL;
+}
+
+/* Faults that the host's IOMMU reported. Each has an address looked up. */
+static void host_faults(struct kviommu_follow *f)
+{
+	unsigned int n = KVIOMMU_MAX_FAULTS;
+	struct kviommu_gendpoint *ge;
+	struct kviommu_fault fault;
+
+	while (n-- && kviommu_fault_next(f->v, &fault)) {
+		ge = gendpoint_of(f, fault.dev);
+		if (!ge || !f->on)
+			continue;
+		f->credits -= KVIOMMU_CREDITS_LOOKUP;
+		f->ops->host_fault(f, ge, &fault);
+	}
+}
+
+/*
+ * True if there is more to do than the credits reach for, or if memory is away
+ * for that.
+ */
+static bool run(struct kviommu_follow *f)
+{
+	enum kviommu_step step;
+
+	do {
+		step = f->ops->pending(f) ? KVIOMMU_STEP_DRAIN : f->ops->step(f);
+		if (step == KVIOMMU_STEP_DONE)
+			continue;
+		if (!drain(f))
+			return true;
+		f->ops->drained(f);
+		if (step != KVIOMMU_STEP_DRAIN)
+			return step == KVIOMMU_STEP_AWAY;
+		cond_resched();
+	} while (f->credits > 0);
+	return true;
+}
+
+/**
+ * kviommu_follow_work() - see kviommu_model::work
+ * @f: the model's
+ * @budget: units at most, each of KVIOMMU_CREDITS_UNIT
+ * @done: units done are added to this
+ *
+ * Return: true if more is waiting, or memory is away for that.
+ */
+bool kviommu_follow_work(struct kviommu_follow *f, unsigned int budget,
+			 unsigned int *done)
+{
+	s64 credits = (s64)budget * KVIOMMU_CREDITS_UNIT;
+	bool more;
+
+	lockdep_assert_held(&f->v->lock);
+	f->credits = credits;
+	host_faults(f);
+	more = run(f);
+	/* What was unmapped so far is not to wait for the rest. */
+	kviommu_flush_all(f->v);
+	/* Nothing, if all that is left waits for memory */
+	credits -= max_t(s64, f->credits, 0);
+	if (credits || !more)
+		*done += max_t(s64, 1, credits / KVIOMMU_CREDITS_UNIT);
+	return more;
+}
+
+/**
+ * kviommu_follow_kick() - a register write has asked for something
+ * @f: the model's
+ *
+ * Guests wait for it, most of them spinning, so a bounded part is done at once.
+ */
+void kviommu_follow_kick(struct kviommu_follow *f)
+{
+	struct kviommu *v = f->v;
+	unsigned int done = 0;
+
+	v->count.kicks++;
+	if (v->worker.dead)
+		kviommu_work_all(v);
+	else if (kviommu_work_locked(v, READ_ONCE(v->batch), &done))
+		kviommu_worker_wake(v);
 }
 
 /* ---- addresses that are the host's ---- */
@@ -1085,25 +1179,6 @@ int kviommu_follow_assigned(struct kviommu_follow *f,
 }
 
 /* ---- what endpoints reach ---- */
-
-/**
- * kviommu_gendpoint_of() - the endpoint that a device is
- * @f: the model's
- * @dev: what the host said; only compared
- *
- * Return: NULL if there is none, or it was not looked at yet.
- */
-struct kviommu_gendpoint *kviommu_gendpoint_of(struct kviommu_follow *f,
-					       const struct device *dev)
-{
-	struct kviommu_endpoint *ep;
-	unsigned long id;
-
-	xa_for_each(&f->v->endpoints, id, ep)
-		if (ep->kdev->dev == dev)
-			return kviommu_gendpoint(ep);
-	return NULL;
-}
 
 static struct kviommu_gendpoint *
 endpoint_create(struct kviommu_follow *f, struct kviommu_endpoint *ep)

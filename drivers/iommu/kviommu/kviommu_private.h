@@ -903,10 +903,29 @@ struct kviommu_follow_walk {
 	bool changed;
 };
 
+/**
+ * enum kviommu_step - what came of the next command of a guest's queue
+ * @KVIOMMU_STEP_DONE: it is done with
+ * @KVIOMMU_STEP_DRAIN: it needs all that is marked to be done before
+ * @KVIOMMU_STEP_AWAY: guest memory that it needs is away just now
+ * @KVIOMMU_STEP_IDLE: there is none, or the queue has stopped
+ */
+enum kviommu_step {
+	KVIOMMU_STEP_DONE,
+	KVIOMMU_STEP_DRAIN,
+	KVIOMMU_STEP_AWAY,
+	KVIOMMU_STEP_IDLE,
+};
+
 struct kviommu_follow;
+struct kviommu_fault;
 
 /**
  * struct kviommu_follow_ops - what a model does for its guest domains
+ * @step: do the next command of the guest's queue
+ * @pending: did the guest ask for something by registers that is complete only when
+ *	     nothing is marked any more. Its queue waits for that
+ * @drained: nothing is marked any more, and that has reached the host: complete it
  * @key_size: bytes of a key, up to those of kviommu_gdomain::key
  * @tell_tables: errors of tables are told of when they are found
  * @same: do two keys make one domain
@@ -916,6 +935,9 @@ struct kviommu_follow;
  * @walk_start: begin to walk over a range of a domain
  * @walk_next: write what is next to kviommu_follow::runs; return how many these are
  * @fault: tell the guest of a fault of an endpoint
+ * @host_fault: tell it of one that the host's IOMMU reported, with translation on.
+ *		The tables say why, unless they have changed, or what they say is
+ *		not mapped
  * @refused: tell it that the host, or a limit, is in the way of its entries
  * @lost: which fault tells that a domain's translations can't be known
  * @not_present: which fault tells that something of a domain is not mapped
@@ -925,6 +947,9 @@ struct kviommu_follow;
  * @conflict: may two domains not have the same id; NULL if any may
  */
 struct kviommu_follow_ops {
+	enum kviommu_step (*step)(struct kviommu_follow *f);
+	bool (*pending)(const struct kviommu_follow *f);
+	void (*drained)(struct kviommu_follow *f);
 	size_t key_size;
 	bool tell_tables;
 	bool (*same)(const void *a, const void *b);
@@ -937,6 +962,9 @@ struct kviommu_follow_ops {
 	void (*fault)(struct kviommu_follow *f,
 		      const struct kviommu_gendpoint *ge, u8 reason, u64 addr,
 		      bool write);
+	void (*host_fault)(struct kviommu_follow *f,
+			   const struct kviommu_gendpoint *ge,
+			   const struct kviommu_fault *fault);
 	void (*refused)(struct kviommu_follow *f, struct kviommu_gendpoint *ge);
 	u8 (*lost)(const struct kviommu_follow *f,
 		   const struct kviommu_gdomain *d);
@@ -1036,7 +1064,9 @@ void kviommu_recheck(struct kviommu_follow *f, struct kviommu_gendpoint *ge);
 bool kviommu_mark(struct kviommu_follow *f, struct kviommu_gdomain *d,
 		  u64 first, u64 last);
 void kviommu_mark_all(struct kviommu_follow *f);
-bool kviommu_drain(struct kviommu_follow *f);
+bool kviommu_follow_work(struct kviommu_follow *f, unsigned int budget,
+			 unsigned int *done);
+void kviommu_follow_kick(struct kviommu_follow *f);
 bool kviommu_follow_retry(struct kviommu_follow *f, bool now);
 void kviommu_gendpoint_set(struct kviommu_follow *f,
 			   struct kviommu_gendpoint *ge,
@@ -1048,8 +1078,6 @@ void kviommu_gendpoint_join(struct kviommu_follow *f,
 			    const void *key, unsigned int shift);
 const __le64 *kviommu_follow_check(struct kviommu_follow *f, unsigned int slot,
 				   const __le64 *page, u64 iova, u64 bits);
-struct kviommu_gendpoint *kviommu_gendpoint_of(struct kviommu_follow *f,
-					       const struct device *dev);
 void kviommu_follow_resolve(struct kviommu_follow *f,
 			    struct kviommu_endpoint *ep,
 			    struct kviommu_target *t);

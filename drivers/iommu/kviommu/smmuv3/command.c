@@ -236,7 +236,7 @@ static bool mark_domains(struct kviommu_smmu *sm, const struct smmu_cmd *cmd)
 	return ok;
 }
 
-/* Returns false if kviommu_drain() has to come first, and this again. */
+/* Returns false if what is marked has to be done first, and this again. */
 static bool do_command(struct kviommu_smmu *sm, const struct smmu_cmd *cmd)
 {
 	/* Else nothing is cached, and memory of old tables may be anything. */
@@ -333,51 +333,52 @@ static enum smmu_cerror fetch(struct kviommu_smmu *sm,
 }
 
 /**
- * smmu_command_step() - do the next command
- * @sm: model
+ * smmu_command_step() - see kviommu_follow_ops::step
+ * @f: the model's
  *
  * Commands are done in order. A CMD_SYNC is done when nothing is marked any more.
  * After an error, CMDQ_CONS stays at the command until it is acknowledged (7.1).
  *
  * Return: what came of it.
  */
-enum smmu_step smmu_command_step(struct kviommu_smmu *sm)
+enum kviommu_step smmu_command_step(struct kviommu_follow *f)
 {
+	struct kviommu_smmu *sm = to_smmu(f);
 	struct smmu_regs *r = &sm->regs;
 	struct smmu_queue q;
 	enum smmu_cerror rc;
 
 	if (!(smmu_get32(r, SMMU_CR0ACK) & SMMU_CR0_CMDQEN) ||
 	    smmu_gerror(r) & SMMU_GERROR_CMDQ)
-		return SMMU_STEP_IDLE;
+		return KVIOMMU_STEP_IDLE;
 	smmu_regs_queue(r, SMMU_CMDQ_BASE, SMMU_CMDQ_PROD, SMMU_MAX_CMDQ,
 			SMMU_CMD_SIZE, &q);
 	if (!sm->fetched) {
 		if (q.prod == q.cons)
-			return SMMU_STEP_IDLE;
+			return KVIOMMU_STEP_IDLE;
 		rc = fetch(sm, &q);
 		if (rc) {
 			sm->count.command_errors++;
 			smmu_set32(r, SMMU_CMDQ_CONS,
 				   q.cons | FIELD_PREP(SMMU_CMDQ_CONS_ERR, rc));
 			smmu_error(sm, SMMU_GERROR_CMDQ);
-			return SMMU_STEP_IDLE;
+			return KVIOMMU_STEP_IDLE;
 		}
 		if (sm->cmd.op == SMMU_CMD_SYNC && sm->quiet && sm->f.on)
 			kviommu_mark_all(&sm->f);
 	}
 	if (sm->cmd.op == SMMU_CMD_SYNC) {
 		if (!kviommu_follow_idle(&sm->f))
-			return SMMU_STEP_DRAIN;
+			return KVIOMMU_STEP_DRAIN;
 		if (!sync_done(sm, &sm->cmd, &q))
-			return SMMU_STEP_AWAY;
+			return KVIOMMU_STEP_AWAY;
 		sm->away = false;
 		sm->quiet = true;
 	} else if (!do_command(sm, &sm->cmd)) {
-		return SMMU_STEP_DRAIN;
+		return KVIOMMU_STEP_DRAIN;
 	}
 	sm->f.credits -= KVIOMMU_CREDITS_DESC;
 	sm->fetched = false;
 	smmu_set32(r, SMMU_CMDQ_CONS, (q.cons + 1) & smmu_queue_mask(&q));
-	return SMMU_STEP_DONE;
+	return KVIOMMU_STEP_DONE;
 }

@@ -21,11 +21,6 @@
 #define SMMU_PCI_DEVICE		0x10f2
 #define SMMU_PCI_CLASS		0x080600	/* IOMMU */
 
-static struct kviommu_smmu *to_smmu(const struct kviommu_follow *f)
-{
-	return container_of(f, struct kviommu_smmu, f);
-}
-
 static struct kviommu_smmu *priv(const struct kviommu *v)
 {
 	return v->model_priv;
@@ -107,33 +102,23 @@ static void smmu_fault(struct kviommu_follow *f,
 	record(to_smmu(f), ge, fault, addr, write);
 }
 
-/*
- * Faults that the host's IOMMU reported. The tables say why, unless they have
- * changed, or what they say is no memory, or not looked at yet.
- */
-static void host_faults(struct kviommu_smmu *sm)
+static void smmu_host_fault(struct kviommu_follow *f,
+			    const struct kviommu_gendpoint *ge,
+			    const struct kviommu_fault *fault)
 {
-	unsigned int n = KVIOMMU_MAX_FAULTS;
-	struct kviommu_gendpoint *ge;
+	struct kviommu_smmu *sm = to_smmu(f);
 	struct smmu_leaf leaf;
-	struct kviommu_fault f;
 
-	while (n-- && kviommu_fault_next(sm->v, &f)) {
-		ge = kviommu_gendpoint_of(&sm->f, f.dev);
-		if (!ge || !sm->f.on)
-			continue;
-		sm->f.credits -= KVIOMMU_CREDITS_LOOKUP;
-		smmu_translate(&sm->view, &sm->f.reader.reader, ge->ep->id,
-			       f.iova, f.write ? KVIOMMU_WRITE : KVIOMMU_READ,
-			       &leaf);
-		if (leaf.ok) {
-			leaf.fault.event = SMMU_EVENT_F_TRANSLATION;
-			leaf.fault.class = SMMU_CLASS_IN;
-			leaf.fault.s2 = !(leaf.ctx.key.flags & SMMU_KEY_S1);
-			leaf.fault.addr = f.iova;
-		}
-		record(sm, ge, leaf.fault, f.iova, f.write);
+	smmu_translate(&sm->view, &f->reader.reader, ge->ep->id, fault->iova,
+		       fault->write ? KVIOMMU_WRITE : KVIOMMU_READ, &leaf);
+	/* Here it may also be that what is new was not looked at yet. */
+	if (leaf.ok) {
+		leaf.fault.event = SMMU_EVENT_F_TRANSLATION;
+		leaf.fault.class = SMMU_CLASS_IN;
+		leaf.fault.s2 = !(leaf.ctx.key.flags & SMMU_KEY_S1);
+		leaf.fault.addr = fault->iova;
 	}
+	record(sm, ge, leaf.fault, fault->iova, fault->write);
 }
 
 /* ---- what endpoints reach ---- */
@@ -251,25 +236,6 @@ static unsigned int walk_next(struct kviommu_follow *f,
 	return n;
 }
 
-/*
- * Errors of tables are told of when a device meets them: an SMMU has no events
- * for what it only looks at ahead. An ASID may have several tables while a guest
- * changes one for another, without that being wrong.
- */
-static const struct kviommu_follow_ops smmu_follow_ops = {
-	.key_size = sizeof(struct smmu_key),
-	.same = smmu_same,
-	.lookup = smmu_lookup,
-	.walk_start = walk_start,
-	.walk_next = walk_next,
-	.fault = smmu_fault,
-	.refused = smmu_refused,
-	.lost = smmu_lost,
-	.not_present = smmu_not_present,
-	.is_away = smmu_is_away,
-	.levels = smmu_levels,
-};
-
 /* 6.3.15: what there is without translation */
 static enum kviommu_state smmu_detached(const struct kviommu *v)
 {
@@ -338,67 +304,49 @@ static void cr0_written(struct kviommu_smmu *sm)
 					   (cr0 & ~SMMU_CR0_SMMUEN));
 }
 
-static bool pending(const struct kviommu_smmu *sm)
-{
-	return smmu_get32(&sm->regs, SMMU_CR0) !=
-	       smmu_get32(&sm->regs, SMMU_CR0ACK);
-}
-
 /* ---- work ---- */
 
-/*
- * True if there is more to do than the credits reach for, or if memory is away
- * for that.
- */
-static bool run(struct kviommu_smmu *sm)
+static bool smmu_pending(const struct kviommu_follow *f)
 {
-	enum smmu_step step;
+	const struct smmu_regs *r = &to_smmu(f)->regs;
 
-	do {
-		step = pending(sm) ? SMMU_STEP_DRAIN : smmu_command_step(sm);
-		if (step == SMMU_STEP_DONE)
-			continue;
-		if (!kviommu_drain(&sm->f))
-			return true;
-		smmu_set32(&sm->regs, SMMU_CR0ACK,
-			   smmu_get32(&sm->regs, SMMU_CR0));
-		if (step != SMMU_STEP_DRAIN)
-			return step == SMMU_STEP_AWAY;
-		cond_resched();
-	} while (sm->f.credits > 0);
-	return true;
+	return smmu_get32(r, SMMU_CR0) != smmu_get32(r, SMMU_CR0ACK);
 }
+
+static void smmu_drained(struct kviommu_follow *f)
+{
+	struct smmu_regs *r = &to_smmu(f)->regs;
+
+	smmu_set32(r, SMMU_CR0ACK, smmu_get32(r, SMMU_CR0));
+}
+
+/*
+ * Errors of tables are told of when a device meets them: an SMMU has no events
+ * for what it only looks at ahead. An ASID may have several tables while a guest
+ * changes one for another, without that being wrong.
+ */
+static const struct kviommu_follow_ops smmu_follow_ops = {
+	.step = smmu_command_step,
+	.pending = smmu_pending,
+	.drained = smmu_drained,
+	.key_size = sizeof(struct smmu_key),
+	.same = smmu_same,
+	.lookup = smmu_lookup,
+	.walk_start = walk_start,
+	.walk_next = walk_next,
+	.fault = smmu_fault,
+	.host_fault = smmu_host_fault,
+	.refused = smmu_refused,
+	.lost = smmu_lost,
+	.not_present = smmu_not_present,
+	.is_away = smmu_is_away,
+	.levels = smmu_levels,
+};
 
 static bool smmu_work(struct kviommu *v, unsigned int budget,
 		      unsigned int *done)
 {
-	s64 credits = (s64)budget * KVIOMMU_CREDITS_UNIT;
-	struct kviommu_smmu *sm = priv(v);
-	bool more;
-
-	sm->f.credits = credits;
-	host_faults(sm);
-	more = run(sm);
-	/* What was unmapped so far is not to wait for the rest. */
-	kviommu_flush_all(v);
-	/* Nothing, if all that is left waits for memory */
-	credits -= max_t(s64, sm->f.credits, 0);
-	if (credits || !more)
-		*done += max_t(s64, 1, credits / KVIOMMU_CREDITS_UNIT);
-	return more;
-}
-
-/* As with VT-d: guests wait for it, so a bounded part is done at once. */
-static void kick(struct kviommu_smmu *sm)
-{
-	struct kviommu *v = sm->v;
-	unsigned int done = 0;
-
-	v->count.kicks++;
-	if (v->worker.dead)
-		kviommu_work_all(v);
-	else if (kviommu_work_locked(v, READ_ONCE(v->batch), &done))
-		kviommu_worker_wake(v);
+	return kviommu_follow_work(&priv(v)->f, budget, done);
 }
 
 /* A write of CMDQ_PROD is the only sign of new work. */
@@ -433,7 +381,7 @@ static void smmu_write(struct kviommu *v, u32 offset, const void *buf,
 	if (todo & SMMU_WROTE_GBPA && !sm->f.on)
 		gbpa_written(sm);
 	if (todo)
-		kick(sm);
+		kviommu_follow_kick(&sm->f);
 }
 
 /* ---- life ---- */
@@ -559,7 +507,7 @@ static void smmu_show_state(struct kviommu *v, struct seq_file *s)
 		   smmu_get64(r, SMMU_GERROR_IRQ_CFG0),
 		   smmu_get32(r, SMMU_GERROR_IRQ_CFG1));
 	seq_printf(s, "domains %u\n", sm->f.nr_domains);
-	seq_printf(s, "busy %u\n", pending(sm) || !kviommu_follow_idle(&sm->f));
+	seq_printf(s, "busy %u\n", smmu_pending(&sm->f) || !kviommu_follow_idle(&sm->f));
 }
 
 static void smmu_show_domains(struct kviommu *v, struct seq_file *s)

@@ -4,8 +4,8 @@
  * ATS, stalls and EL2 streams.
  *
  * Guest domains are those of follow.c: commands and registers mark what is to be
- * looked at again, kviommu_drain() works it off, and a CMD_SYNC or an update of
- * CR0 is complete when nothing is left.
+ * looked at again, kviommu_follow_work() works it off, and a CMD_SYNC or an update
+ * of CR0 is complete when nothing is left.
  *
  * A guest need not tell an SMMU of what it maps, only of what it unmaps. What is
  * new is found when a command has it looked at.
@@ -91,6 +91,11 @@ struct kviommu_smmu {
 	struct smmu_counters count;
 };
 
+static inline struct kviommu_smmu *to_smmu(const struct kviommu_follow *f)
+{
+	return container_of(f, struct kviommu_smmu, f);
+}
+
 static inline const struct smmu_key *smmu_key(const struct kviommu_gdomain *d)
 {
 	static_assert(sizeof(struct smmu_key) <= sizeof(d->key));
@@ -98,16 +103,9 @@ static inline const struct smmu_key *smmu_key(const struct kviommu_gdomain *d)
 }
 
 /* command.c */
-enum smmu_step {
-	SMMU_STEP_DONE,		/* a command is done with */
-	SMMU_STEP_DRAIN,	/* the next one needs all before it to be done */
-	SMMU_STEP_AWAY,		/* guest memory that it needs is away just now */
-	SMMU_STEP_IDLE,		/* there is none, or the queue has stopped */
-};
-
 enum smmu_cerror smmu_decode(const u64 *words, const u32 *idr,
 			     struct smmu_cmd *cmd);
-enum smmu_step smmu_command_step(struct kviommu_smmu *sm);
+enum kviommu_step smmu_command_step(struct kviommu_follow *f);
 
 /* event.c */
 void smmu_error(struct kviommu_smmu *sm, u32 error);

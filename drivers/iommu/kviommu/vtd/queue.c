@@ -99,7 +99,7 @@ static bool inval_iotlb(struct kviommu_vtd *vt, const struct vtd_inv *inv)
  *	 the host itself invalidates the TLBs of its devices, and there is no
  *	 page request here
  *
- * Return: false if kviommu_drain() has to come first, and this again.
+ * Return: false if what is marked has to be done first, and this again.
  */
 bool vtd_invalidate(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 {
@@ -438,51 +438,52 @@ static bool wait_done(struct kviommu_vtd *vt, struct vtd_queue *q)
 }
 
 /**
- * vtd_queue_step() - do the next descriptor
- * @vt: model
+ * vtd_queue_step() - see kviommu_follow_ops::step
+ * @f: the model's
  *
  * Descriptors are done in order. One that has to wait for those before it, with
  * or without its fence flag, is done when nothing is marked any more.
  *
  * Return: what came of it.
  */
-enum vtd_step vtd_queue_step(struct kviommu_vtd *vt)
+enum kviommu_step vtd_queue_step(struct kviommu_follow *f)
 {
+	struct kviommu_vtd *vt = to_vtd(f);
 	struct vtd_queue *q = &vt->queue;
 	u32 tail = vtd_get32(&vt->regs, VTD_IQT);
 	enum vtd_iqei rc;
 
 	if (!(vtd_get32(&vt->regs, VTD_GSTS) & VTD_GCMD_QIE) ||
 	    vtd_get32(&vt->regs, VTD_FSTS) & VTD_FSTS_QUEUE_STOPS)
-		return VTD_STEP_IDLE;
+		return KVIOMMU_STEP_IDLE;
 	if (!q->fetched) {
 		if (q->head == tail)
-			return VTD_STEP_IDLE;
+			return KVIOMMU_STEP_IDLE;
 		rc = check_queue(vt, tail) ?: fetch(vt);
 		if (rc == VTD_IQEI_FETCH && wait_for_memory(q))
-			return VTD_STEP_AWAY;
+			return KVIOMMU_STEP_AWAY;
 		q->away = false;
 		if (rc) {
 			vt->count.queue_errors++;
 			vtd_send(vt, vtd_queue_error(&vt->regs, rc));
-			return VTD_STEP_IDLE;
+			return KVIOMMU_STEP_IDLE;
 		}
 	}
 	if (q->inv.type == VTD_DESC_WAIT) {
 		if (!kviommu_follow_idle(&vt->f))
-			return VTD_STEP_DRAIN;
+			return KVIOMMU_STEP_DRAIN;
 		if (!wait_done(vt, q))
-			return VTD_STEP_AWAY;
+			return KVIOMMU_STEP_AWAY;
 		q->away = false;
 	} else if (q->inv.type == VTD_DESC_IEC) {
 		/* A VMM that remaps interrupts has entries to read again. */
 		kviommu_irq_msix(vt->v, KVIOMMU_VTD_IEC_VECTOR);
 	} else if (!vtd_invalidate(vt, &q->inv)) {
-		return VTD_STEP_DRAIN;
+		return KVIOMMU_STEP_DRAIN;
 	}
 	vt->f.credits -= KVIOMMU_CREDITS_DESC;
 	q->fetched = false;
 	q->head = (q->head + q->width) & (q->size - 1);
 	vtd_set64(&vt->regs, VTD_IQH, q->head);
-	return VTD_STEP_DONE;
+	return KVIOMMU_STEP_DONE;
 }

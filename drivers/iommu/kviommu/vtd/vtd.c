@@ -29,11 +29,6 @@
 #define VTD_PCI_DEVICE		0x10f1
 #define VTD_PCI_CLASS		0x060000	/* host bridge */
 
-static struct kviommu_vtd *to_vtd(const struct kviommu_follow *f)
-{
-	return container_of(f, struct kviommu_vtd, f);
-}
-
 static struct kviommu_vtd *priv(const struct kviommu *v)
 {
 	return v->model_priv;
@@ -148,30 +143,21 @@ static void vtd_tell_fault(struct kviommu_follow *follow,
 	vtd_send(vt, events);
 }
 
-/*
- * Faults that the host's IOMMU reported. The tables say why, unless they have
- * changed, or what they say is no memory.
- */
-static void host_faults(struct kviommu_vtd *vt)
+static void vtd_host_fault(struct kviommu_follow *f,
+			   const struct kviommu_gendpoint *ve,
+			   const struct kviommu_fault *fault)
 {
-	unsigned int n = KVIOMMU_MAX_FAULTS;
-	struct kviommu_gendpoint *ve;
-	struct kviommu_fault f;
+	const struct vtd_view *view = &to_vtd(f)->view;
 	struct vtd_leaf leaf;
 
-	while (n-- && kviommu_fault_next(vt->v, &f)) {
-		ve = kviommu_gendpoint_of(&vt->f, f.dev);
-		if (!ve || !vt->view.te)
-			continue;
-		vtd_translate(&vt->view, &vt->f.reader.reader, ve->ep->id, f.iova,
-			      f.write ? KVIOMMU_WRITE : KVIOMMU_READ, &leaf);
-		if (!leaf.fault && vtd_scalable(&vt->view))
-			leaf.fault = f.write ? VTD_FAULT_WRITE : VTD_FAULT_READ;
-		else if (!leaf.fault)
-			leaf.fault = f.write ? VTD_FAULT_L_WRITE :
-					       VTD_FAULT_L_READ;
-		vtd_tell_fault(&vt->f, ve, leaf.fault, f.iova, f.write);
-	}
+	vtd_translate(view, &f->reader.reader, ve->ep->id, fault->iova,
+		      fault->write ? KVIOMMU_WRITE : KVIOMMU_READ, &leaf);
+	if (!leaf.fault && vtd_scalable(view))
+		leaf.fault = fault->write ? VTD_FAULT_WRITE : VTD_FAULT_READ;
+	else if (!leaf.fault)
+		leaf.fault = fault->write ? VTD_FAULT_L_WRITE :
+					    VTD_FAULT_L_READ;
+	vtd_tell_fault(f, ve, leaf.fault, fault->iova, fault->write);
 }
 
 /* ---- what endpoints reach ---- */
@@ -351,23 +337,6 @@ static bool vtd_conflict(const struct kviommu_gdomain *a,
 	       vtd_key(a)->ss_levels != vtd_key(b)->ss_levels ||
 	       vtd_key(a)->ssptptr != vtd_key(b)->ssptptr;
 }
-
-static const struct kviommu_follow_ops vtd_follow_ops = {
-	.key_size = sizeof(struct vtd_key),
-	.tell_tables = true,
-	.same = vtd_same,
-	.merge = vtd_merge,
-	.lookup = vtd_lookup,
-	.walk_start = walk_start,
-	.walk_next = walk_next,
-	.fault = vtd_tell_fault,
-	.refused = vtd_refused,
-	.lost = vtd_lost,
-	.not_present = vtd_not_present,
-	.is_away = vtd_is_away,
-	.levels = vtd_levels,
-	.conflict = vtd_conflict,
-};
 
 static void vtd_resolve_endpoint(struct kviommu *v, struct kviommu_endpoint *ep,
 				 struct kviommu_target *t)
@@ -552,14 +521,17 @@ static void iotlb_command(struct kviommu_vtd *vt)
 
 /* ---- work ---- */
 
-static bool pending(const struct kviommu_vtd *vt)
+static bool vtd_pending(const struct kviommu_follow *f)
 {
+	const struct kviommu_vtd *vt = to_vtd(f);
+
 	return vt->gsts || vt->ccmd || vt->iotlb || vt->wbf;
 }
 
-/* Nothing is marked any more. */
-static void commands_done(struct kviommu_vtd *vt)
+static void vtd_drained(struct kviommu_follow *f)
 {
+	struct kviommu_vtd *vt = to_vtd(f);
+
 	set_gsts(vt, vt->gsts, true);
 	vt->gsts = 0;
 	/* Set while it is being done, unlike the others (11.4.4.2). */
@@ -574,61 +546,31 @@ static void commands_done(struct kviommu_vtd *vt)
 					 vtd_get64(&vt->regs, VTD_REG_IOTLB)));
 }
 
-/*
- * True if there is more to do than the credits reach for, or if memory is away
- * for that.
- */
-static bool run(struct kviommu_vtd *vt)
-{
-	enum vtd_step step;
-
-	do {
-		step = pending(vt) ? VTD_STEP_DRAIN : vtd_queue_step(vt);
-		if (step == VTD_STEP_DONE)
-			continue;
-		if (!kviommu_drain(&vt->f))
-			return true;
-		commands_done(vt);
-		if (step != VTD_STEP_DRAIN)
-			return step == VTD_STEP_AWAY;
-		cond_resched();
-	} while (vt->f.credits > 0);
-	return true;
-}
+static const struct kviommu_follow_ops vtd_follow_ops = {
+	.step = vtd_queue_step,
+	.pending = vtd_pending,
+	.drained = vtd_drained,
+	.key_size = sizeof(struct vtd_key),
+	.tell_tables = true,
+	.same = vtd_same,
+	.merge = vtd_merge,
+	.lookup = vtd_lookup,
+	.walk_start = walk_start,
+	.walk_next = walk_next,
+	.fault = vtd_tell_fault,
+	.host_fault = vtd_host_fault,
+	.refused = vtd_refused,
+	.lost = vtd_lost,
+	.not_present = vtd_not_present,
+	.is_away = vtd_is_away,
+	.levels = vtd_levels,
+	.conflict = vtd_conflict,
+};
 
 static bool vtd_work(struct kviommu *v, unsigned int budget,
 		     unsigned int *done)
 {
-	struct kviommu_vtd *vt = priv(v);
-	s64 credits = (s64)budget * KVIOMMU_CREDITS_UNIT;
-	bool more;
-
-	vt->f.credits = credits;
-	host_faults(vt);
-	more = run(vt);
-	/* What was unmapped so far is not to wait for the rest. */
-	kviommu_flush_all(v);
-	/* Nothing, if all that is left waits for memory */
-	credits -= max_t(s64, vt->f.credits, 0);
-	if (credits || !more)
-		*done += max_t(s64, 1, credits / KVIOMMU_CREDITS_UNIT);
-	return more;
-}
-
-/*
- * Something is to be done. Guests wait for it, most of them spinning, so a
- * bounded part is done at once.
- */
-static void kick(struct kviommu_vtd *vt)
-{
-	struct kviommu *v = vt->v;
-	unsigned int done = 0;
-
-	v->count.kicks++;
-	if (v->worker.dead)
-		kviommu_work_all(v);
-	else if (kviommu_work_locked(v, READ_ONCE(v->batch), &done))
-		kviommu_worker_wake(v);
+	return kviommu_follow_work(&priv(v)->f, budget, done);
 }
 
 /* A write of the tail is the only sign of new work, and can't be done without. */
@@ -667,7 +609,7 @@ static void vtd_write(struct kviommu *v, u32 offset, const void *buf,
 		iotlb_command(vt);
 	if (todo & (VTD_WROTE_GCMD | VTD_WROTE_CCMD | VTD_WROTE_IOTLB |
 		    VTD_WROTE_QUEUE))
-		kick(vt);
+		kviommu_follow_kick(&vt->f);
 }
 
 /* ---- life ---- */
@@ -800,7 +742,7 @@ static void vtd_show_state(struct kviommu *v, struct seq_file *s)
 		   vtd_get64(r, VTD_IEADDR), vtd_get32(r, VTD_IEDATA));
 	seq_printf(s, "irta 0x%llx\n", vtd_get64(r, VTD_IRTA));
 	seq_printf(s, "domains %u\n", vt->f.nr_domains);
-	seq_printf(s, "busy %u\n", pending(vt) || !kviommu_follow_idle(&vt->f));
+	seq_printf(s, "busy %u\n", vtd_pending(&vt->f) || !kviommu_follow_idle(&vt->f));
 }
 
 static void vtd_show_domains(struct kviommu *v, struct seq_file *s)

@@ -5,8 +5,8 @@
  * Of all that its guest can ask for, most comes down to two marks: an endpoint
  * is to be looked up in the guest's tables again, and a range of a guest domain
  * is to be brought in line with its page tables. Commands and invalidations set
- * marks; vtd_drain() works them off; and a command, or a wait descriptor, is
- * complete when there are none left.
+ * marks; kviommu_follow_work() works them off; and a command, or a wait
+ * descriptor, is complete when there are none left.
  */
 #ifndef KVIOMMU_VTD_H
 #define KVIOMMU_VTD_H
@@ -127,6 +127,11 @@ struct kviommu_vtd {
 	struct vtd_counters count;
 };
 
+static inline struct kviommu_vtd *to_vtd(const struct kviommu_follow *f)
+{
+	return container_of(f, struct kviommu_vtd, f);
+}
+
 static inline const struct vtd_key *vtd_key(const struct kviommu_gdomain *d)
 {
 	static_assert(sizeof(struct vtd_key) <= sizeof(d->key));
@@ -134,18 +139,11 @@ static inline const struct vtd_key *vtd_key(const struct kviommu_gdomain *d)
 }
 
 /* queue.c */
-enum vtd_step {
-	VTD_STEP_DONE,		/* a descriptor is done with */
-	VTD_STEP_DRAIN,		/* the next one needs all before it to be done */
-	VTD_STEP_IDLE,		/* there is none, or the queue has stopped */
-	VTD_STEP_AWAY,		/* guest memory that it needs is away just now */
-};
-
 const char *vtd_desc_name(unsigned int type);
 enum vtd_iqei vtd_decode(const u64 *words, bool wide,
 			 const struct vtd_view *view, struct vtd_inv *inv);
 void vtd_queue_enable(struct kviommu_vtd *vt, bool on);
-enum vtd_step vtd_queue_step(struct kviommu_vtd *vt);
+enum kviommu_step vtd_queue_step(struct kviommu_follow *f);
 bool vtd_invalidate(struct kviommu_vtd *vt, const struct vtd_inv *inv);
 
 /* vtd.c */
