@@ -361,14 +361,14 @@ static void check_out(struct kviommu_follow *f, struct kviommu_gdomain *d)
 
 /**
  * kviommu_follow_retry() - see kviommu_model::retry
- * @f: the model's
+ * @v: vIOMMU
  * @now: whether it is time or not
  *
  * Return: whether anything is left to be tried.
  */
-bool kviommu_follow_retry(struct kviommu_follow *f, bool now)
+bool kviommu_follow_retry(struct kviommu *v, bool now)
 {
-	struct kviommu *v = f->v;
+	struct kviommu_follow *f = v->model_priv;
 	struct kviommu_endpoint *ep;
 	struct kviommu_gdomain *d;
 	bool waits = false;
@@ -1070,24 +1070,25 @@ static bool run(struct kviommu_follow *f)
 
 /**
  * kviommu_follow_work() - see kviommu_model::work
- * @f: the model's
+ * @v: vIOMMU, locked
  * @budget: units at most, each of KVIOMMU_CREDITS_UNIT
  * @done: units done are added to this
  *
  * Return: true if more is waiting, or memory is away for that.
  */
-bool kviommu_follow_work(struct kviommu_follow *f, unsigned int budget,
+bool kviommu_follow_work(struct kviommu *v, unsigned int budget,
 			 unsigned int *done)
 {
 	s64 credits = (s64)budget * KVIOMMU_CREDITS_UNIT;
+	struct kviommu_follow *f = v->model_priv;
 	bool more;
 
-	lockdep_assert_held(&f->v->lock);
+	lockdep_assert_held(&v->lock);
 	f->credits = credits;
 	host_faults(f);
 	more = run(f);
 	/* What was unmapped so far is not to wait for the rest. */
-	kviommu_flush_all(f->v);
+	kviommu_flush_all(v);
 	/* Nothing, if all that is left waits for memory */
 	credits -= max_t(s64, f->credits, 0);
 	if (credits || !more)
@@ -1150,7 +1151,7 @@ static void resv_insert(struct kviommu_geometry *geo, struct kviommu_resv new)
 
 /**
  * kviommu_follow_assigned() - see kviommu_model::assigned
- * @f: the model's
+ * @v: vIOMMU
  * @ep: endpoint
  *
  * Addresses that are reserved for it are not mapped in any guest domain from then
@@ -1158,10 +1159,10 @@ static void resv_insert(struct kviommu_geometry *geo, struct kviommu_resv new)
  *
  * Return: 0 or -ENOMEM.
  */
-int kviommu_follow_assigned(struct kviommu_follow *f,
-			    const struct kviommu_endpoint *ep)
+int kviommu_follow_assigned(struct kviommu *v, struct kviommu_endpoint *ep)
 {
 	const struct kviommu_geometry *geo = &ep->geo;
+	struct kviommu_follow *f = v->model_priv;
 	struct kviommu_resv *resv;
 	unsigned int i;
 
@@ -1240,15 +1241,15 @@ static bool group_agrees(const struct kviommu_follow *f,
 }
 
 /**
- * kviommu_follow_resolve() - what an endpoint is to reach now
- * @f: the model's
+ * kviommu_follow_resolve() - see kviommu_model::resolve
+ * @v: vIOMMU
  * @ep: endpoint
  * @t: the answer; blocked is left as it is
  */
-void kviommu_follow_resolve(struct kviommu_follow *f,
-			    struct kviommu_endpoint *ep,
+void kviommu_follow_resolve(struct kviommu *v, struct kviommu_endpoint *ep,
 			    struct kviommu_target *t)
 {
+	struct kviommu_follow *f = v->model_priv;
 	struct kviommu_gendpoint *ge = kviommu_gendpoint(ep) ?:
 				       endpoint_create(f, ep);
 
@@ -1259,7 +1260,7 @@ void kviommu_follow_resolve(struct kviommu_follow *f,
 	if (!t->chosen)
 		return;
 	if (!group_agrees(f, ge)) {
-		kviommu_warn(f->v, "KV41: endpoint 0x%x is blocked: the host can't tell it from another one that the guest translates differently\n",
+		kviommu_warn(v, "KV41: endpoint 0x%x is blocked: the host can't tell it from another one that the guest translates differently\n",
 			     ep->id);
 		t->state = KVIOMMU_BLOCKED;
 	} else if (ge->domain && ge->domain->failed) {
@@ -1352,23 +1353,24 @@ void kviommu_follow_policy(struct kviommu_follow *f)
 
 /**
  * kviommu_follow_release() - see kviommu_model::release
- * @f: the model's
+ * @v: vIOMMU
  * @ep: endpoint
  */
-void kviommu_follow_release(struct kviommu_follow *f, struct kviommu_endpoint *ep)
+void kviommu_follow_release(struct kviommu *v, struct kviommu_endpoint *ep)
 {
 	if (kviommu_gendpoint(ep))
-		endpoint_detach(f, kviommu_gendpoint(ep),
-				f->v->model->detached(f->v));
+		endpoint_detach(v->model_priv, kviommu_gendpoint(ep),
+				v->model->detached(v));
 }
 
 /**
- * kviommu_follow_leave() - an endpoint is gone
- * @f: the model's
+ * kviommu_follow_leave() - see kviommu_model::leave
+ * @v: vIOMMU
  * @ep: endpoint
  */
-void kviommu_follow_leave(struct kviommu_follow *f, struct kviommu_endpoint *ep)
+void kviommu_follow_leave(struct kviommu *v, struct kviommu_endpoint *ep)
 {
+	struct kviommu_follow *f = v->model_priv;
 	struct kviommu_gendpoint *ge = kviommu_gendpoint(ep);
 
 	if (!ge)
@@ -1394,7 +1396,7 @@ int kviommu_follow_open(struct kviommu_follow *f)
 
 	memset(&f->count, 0, sizeof(f->count));
 	xa_for_each(&f->v->endpoints, id, ep) {
-		rc = kviommu_follow_assigned(f, ep);
+		rc = kviommu_follow_assigned(f->v, ep);
 		if (rc) {
 			kviommu_geometry_free(&f->resv);
 			break;
@@ -1404,29 +1406,31 @@ int kviommu_follow_open(struct kviommu_follow *f)
 }
 
 /**
- * kviommu_follow_close() - the VMM is gone
- * @f: the model's
+ * kviommu_follow_close() - see kviommu_model::close
+ * @v: vIOMMU
  */
-void kviommu_follow_close(struct kviommu_follow *f)
+void kviommu_follow_close(struct kviommu *v)
 {
+	struct kviommu_follow *f = v->model_priv;
 	struct kviommu_endpoint *ep;
 	unsigned long id;
 
 	f->on = false;
-	xa_for_each(&f->v->endpoints, id, ep)
-		kviommu_follow_leave(f, ep);
+	xa_for_each(&v->endpoints, id, ep)
+		kviommu_follow_leave(v, ep);
 	kviommu_geometry_free(&f->resv);
 }
 
 /**
  * kviommu_follow_each_shadow() - see kviommu_model::for_each_shadow
- * @f: the model's
+ * @v: vIOMMU
  * @fn: called for each
  * @arg: its last argument
  */
-void kviommu_follow_each_shadow(struct kviommu_follow *f, kviommu_shadow_fn fn,
+void kviommu_follow_each_shadow(struct kviommu *v, kviommu_shadow_fn fn,
 				void *arg)
 {
+	struct kviommu_follow *f = v->model_priv;
 	struct kviommu_gdomain *d;
 
 	list_for_each_entry(d, &f->domains, node)
@@ -1438,7 +1442,7 @@ void kviommu_follow_each_shadow(struct kviommu_follow *f, kviommu_shadow_fn fn,
 /**
  * kviommu_follow_init() - no guest domain is there
  * @f: zeroes
- * @v: vIOMMU
+ * @v: vIOMMU; @f becomes its model_priv
  * @ops: what the model does
  * @slots: of the guest's pages that its walks read
  *
@@ -1448,13 +1452,18 @@ int kviommu_follow_init(struct kviommu_follow *f, struct kviommu *v,
 			const struct kviommu_follow_ops *ops,
 			unsigned int slots)
 {
+	int rc = kviommu_guest_reader_init(&f->reader, &v->gmem, slots);
+
+	if (rc)
+		return rc;
+	v->model_priv = f;
 	f->v = v;
 	f->ops = ops;
 	INIT_LIST_HEAD(&f->domains);
 	INIT_LIST_HEAD(&f->dirty);
 	xa_init(&f->by_did);
 	kviommu_seen_key_init(&f->key);
-	return kviommu_guest_reader_init(&f->reader, &v->gmem, slots);
+	return 0;
 }
 
 /**
@@ -1468,12 +1477,57 @@ void kviommu_follow_exit(struct kviommu_follow *f)
 	kviommu_geometry_free(&f->resv);
 }
 
+/* ---- debugfs ---- */
+
 /**
- * kviommu_follow_show() - lines for debugfs "counters"
+ * kviommu_follow_domain_id() - see kviommu_model::domain_id
+ * @ep: endpoint
+ */
+s64 kviommu_follow_domain_id(const struct kviommu_endpoint *ep)
+{
+	const struct kviommu_gendpoint *ge = kviommu_gendpoint(ep);
+
+	return ge && ge->domain ? ge->domain->did : -1;
+}
+
+/**
+ * kviommu_follow_show_state() - lines for debugfs "state"
  * @f: the model's
  * @s: file
  */
-void kviommu_follow_show(struct kviommu_follow *f, struct seq_file *s)
+void kviommu_follow_show_state(struct kviommu_follow *f, struct seq_file *s)
+{
+	seq_printf(s, "domains %u\n", f->nr_domains);
+	seq_printf(s, "busy %u\n",
+		   f->ops->pending(f) || !kviommu_follow_idle(f));
+}
+
+/**
+ * kviommu_follow_show_domains() - see kviommu_model::show_domains
+ * @v: vIOMMU
+ * @s: file
+ */
+void kviommu_follow_show_domains(struct kviommu *v, struct seq_file *s)
+{
+	struct kviommu_follow *f = v->model_priv;
+	struct kviommu_gdomain *d;
+
+	list_for_each_entry(d, &f->domains, node) {
+		seq_printf(s, "%u endpoints %u mappings %llu bypass 0", d->did,
+			   d->users, d->shadow.nr_mappings);
+		f->ops->show_domain(d, s);
+		seq_printf(s, "%s\n", d->failed ? " failed" :
+				      kviommu_range_none(&d->out) ? "" :
+								    " incomplete");
+	}
+}
+
+/**
+ * kviommu_follow_show_counters() - lines for debugfs "counters"
+ * @f: the model's
+ * @s: file
+ */
+void kviommu_follow_show_counters(struct kviommu_follow *f, struct seq_file *s)
 {
 	const struct kviommu_follow_counters *c = &f->count;
 

@@ -702,7 +702,8 @@ typedef void (*kviommu_shadow_fn)(struct kviommu_shadow *s, u32 id, void *arg);
  * @write: the same
  * @resolve: what @ep is to reach now
  * @work: process up to @budget units of queue work; true if more is waiting
- * @notify: ask the guest for notifications, or not; polling has none
+ * @notify: ask the guest for notifications, or not; polling has none. NULL if
+ *	    nothing polls: it never calls kviommu_worker_kick()
  * @detached: what an endpoint reaches that the guest attached to nothing
  * @release: what the guest attached @ep to is gone; it is as @detached says
  * @leave: the same, and what the model knows of @ep: it is closed or unassigned
@@ -945,6 +946,7 @@ struct kviommu_fault;
  *	     take some away and map it back, so that is to be tried again
  * @levels: of all tables that a domain has
  * @conflict: may two domains not have the same id; NULL if any may
+ * @show_domain: what debugfs "domains" says of one, after what it says of any
  */
 struct kviommu_follow_ops {
 	enum kviommu_step (*step)(struct kviommu_follow *f);
@@ -974,6 +976,8 @@ struct kviommu_follow_ops {
 	unsigned int (*levels)(const struct kviommu_gdomain *d);
 	bool (*conflict)(const struct kviommu_gdomain *a,
 			 const struct kviommu_gdomain *b);
+	void (*show_domain)(const struct kviommu_gdomain *d,
+			    struct seq_file *s);
 };
 
 struct kviommu_follow_counters {
@@ -1015,6 +1019,7 @@ struct kviommu_follow_counters {
  * @shrunk: some domain may be
  * @count: counters
  *
+ * This is kviommu::model_priv, and a part of what the model has for a vIOMMU.
  * Protected by the lock of the vIOMMU.
  */
 struct kviommu_follow {
@@ -1064,10 +1069,10 @@ void kviommu_recheck(struct kviommu_follow *f, struct kviommu_gendpoint *ge);
 bool kviommu_mark(struct kviommu_follow *f, struct kviommu_gdomain *d,
 		  u64 first, u64 last);
 void kviommu_mark_all(struct kviommu_follow *f);
-bool kviommu_follow_work(struct kviommu_follow *f, unsigned int budget,
+bool kviommu_follow_work(struct kviommu *v, unsigned int budget,
 			 unsigned int *done);
 void kviommu_follow_kick(struct kviommu_follow *f);
-bool kviommu_follow_retry(struct kviommu_follow *f, bool now);
+bool kviommu_follow_retry(struct kviommu *v, bool now);
 void kviommu_gendpoint_set(struct kviommu_follow *f,
 			   struct kviommu_gendpoint *ge,
 			   enum kviommu_state state);
@@ -1078,25 +1083,24 @@ void kviommu_gendpoint_join(struct kviommu_follow *f,
 			    const void *key, unsigned int shift);
 const __le64 *kviommu_follow_check(struct kviommu_follow *f, unsigned int slot,
 				   const __le64 *page, u64 iova, u64 bits);
-void kviommu_follow_resolve(struct kviommu_follow *f,
-			    struct kviommu_endpoint *ep,
+void kviommu_follow_resolve(struct kviommu *v, struct kviommu_endpoint *ep,
 			    struct kviommu_target *t);
 void kviommu_follow_on(struct kviommu_follow *f);
 void kviommu_follow_again(struct kviommu_follow *f);
 void kviommu_follow_off(struct kviommu_follow *f);
 void kviommu_follow_reset(struct kviommu_follow *f);
 void kviommu_follow_policy(struct kviommu_follow *f);
-void kviommu_follow_release(struct kviommu_follow *f,
-			    struct kviommu_endpoint *ep);
+void kviommu_follow_release(struct kviommu *v, struct kviommu_endpoint *ep);
 int kviommu_follow_open(struct kviommu_follow *f);
-int kviommu_follow_assigned(struct kviommu_follow *f,
-			    const struct kviommu_endpoint *ep);
-void kviommu_follow_leave(struct kviommu_follow *f,
-			  struct kviommu_endpoint *ep);
-void kviommu_follow_close(struct kviommu_follow *f);
-void kviommu_follow_each_shadow(struct kviommu_follow *f, kviommu_shadow_fn fn,
+int kviommu_follow_assigned(struct kviommu *v, struct kviommu_endpoint *ep);
+void kviommu_follow_leave(struct kviommu *v, struct kviommu_endpoint *ep);
+void kviommu_follow_close(struct kviommu *v);
+void kviommu_follow_each_shadow(struct kviommu *v, kviommu_shadow_fn fn,
 				void *arg);
-void kviommu_follow_show(struct kviommu_follow *f, struct seq_file *s);
+s64 kviommu_follow_domain_id(const struct kviommu_endpoint *ep);
+void kviommu_follow_show_state(struct kviommu_follow *f, struct seq_file *s);
+void kviommu_follow_show_domains(struct kviommu *v, struct seq_file *s);
+void kviommu_follow_show_counters(struct kviommu_follow *f, struct seq_file *s);
 
 /* ---- faults from the host ---- */
 

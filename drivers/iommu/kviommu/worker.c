@@ -122,7 +122,7 @@ static void worker_killed(void *data)
 	mutex_lock(&v->lock);
 	v->worker.dead = true;
 	v->worker.polling = false;
-	if (v->open)
+	if (v->open && v->model->notify)
 		v->model->notify(v, true);
 	mutex_unlock(&v->lock);
 }

@@ -154,7 +154,7 @@ static void config_changed(struct kviommu_smmu *sm, const struct smmu_cmd *cmd)
 	struct kviommu_endpoint *ep;
 	unsigned long id;
 
-	xa_for_each(&sm->v->endpoints, id, ep) {
+	xa_for_each(&sm->f.v->endpoints, id, ep) {
 		ge = kviommu_gendpoint(ep);
 		if (!ge || ((u32)id ^ cmd->sid) & ~mask)
 			continue;
@@ -292,18 +292,18 @@ static bool sync_done(struct kviommu_smmu *sm, const struct smmu_cmd *cmd,
 	int rc = -EFAULT;
 
 	/* The guest may read and write what was unmapped from now on. */
-	kviommu_flush_all(sm->v);
+	kviommu_flush_all(sm->f.v);
 	if (cmd->cs != SMMU_SYNC_IRQ)
 		return true;
 	if (cmd->addr)
-		rc = kviommu_gmem_copy(&sm->v->gmem, cmd->addr, &data,
+		rc = kviommu_gmem_copy(&sm->f.v->gmem, cmd->addr, &data,
 				       sizeof(data), true);
 	if (!rc)
 		return true;
 	/* Read-only memory is there. */
 	if (cmd->addr && rc != -EPERM && wait_for_memory(sm, cmd->addr, q))
 		return false;
-	kviommu_irq_msix(sm->v, KVIOMMU_SMMUV3_SYNC_VECTOR);
+	kviommu_irq_msix(sm->f.v, KVIOMMU_SMMUV3_SYNC_VECTOR);
 	return true;
 }
 
@@ -318,12 +318,12 @@ static enum smmu_cerror fetch(struct kviommu_smmu *sm,
 	enum smmu_cerror rc;
 	unsigned int i;
 
-	if (kviommu_gmem_copy(&sm->v->gmem, gpa, raw, sizeof(raw), false))
+	if (kviommu_gmem_copy(&sm->f.v->gmem, gpa, raw, sizeof(raw), false))
 		return SMMU_CERROR_ABT;
 	for (i = 0; i < ARRAY_SIZE(raw); i++)
 		words[i] = le64_to_cpu(raw[i]);
 	rc = smmu_decode(words, sm->idr, &sm->cmd);
-	trace_kviommu_smmuv3_command(kviommu_dev(sm->v), words[0], words[1],
+	trace_kviommu_smmuv3_command(kviommu_dev(sm->f.v), words[0], words[1],
 				     rc);
 	if (rc)
 		return rc;

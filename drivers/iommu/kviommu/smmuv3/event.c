@@ -18,7 +18,7 @@
 void smmu_error(struct kviommu_smmu *sm, u32 error)
 {
 	if (smmu_regs_error(&sm->regs, error))
-		kviommu_irq_msix(sm->v, KVIOMMU_SMMUV3_GERROR_VECTOR);
+		kviommu_irq_msix(sm->f.v, KVIOMMU_SMMUV3_GERROR_VECTOR);
 }
 
 /* 7.3: what each event says */
@@ -82,7 +82,7 @@ static bool write_record(struct kviommu_smmu *sm, const u64 *words)
 	}
 	for (i = 0; i < ARRAY_SIZE(raw); i++)
 		raw[i] = cpu_to_le64(words[i]);
-	if (kviommu_gmem_copy(&sm->v->gmem,
+	if (kviommu_gmem_copy(&sm->f.v->gmem,
 			      smmu_queue_entry(&q, q.prod, SMMU_EVENT_SIZE),
 			      raw, sizeof(raw), true)) {
 		smmu_error(sm, SMMU_GERROR_EVENTQ_ABT);
@@ -94,7 +94,7 @@ static bool write_record(struct kviommu_smmu *sm, const u64 *words)
 	/* 3.18: there is something in it again. */
 	if (q.prod == q.cons &&
 	    smmu_get32(&sm->regs, SMMU_IRQ_CTRL) & SMMU_IRQ_CTRL_EVENTQ)
-		kviommu_irq_msix(sm->v, KVIOMMU_SMMUV3_EVENT_VECTOR);
+		kviommu_irq_msix(sm->f.v, KVIOMMU_SMMUV3_EVENT_VECTOR);
 	return true;
 }
 
@@ -120,9 +120,9 @@ bool smmu_record(struct kviommu_smmu *sm, u32 sid,
 		sm->count.events += told;
 		sm->count.events_lost += !told;
 	}
-	sm->v->count.faults++;
-	sm->v->count.faults_dropped += !told;
-	trace_kviommu_smmuv3_event(kviommu_dev(sm->v), sid, addr, write,
+	sm->f.v->count.faults++;
+	sm->f.v->count.faults_dropped += !told;
+	trace_kviommu_smmuv3_event(kviommu_dev(sm->f.v), sid, addr, write,
 				   fault->event, told);
 	return told;
 }

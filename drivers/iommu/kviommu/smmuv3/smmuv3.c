@@ -23,7 +23,7 @@
 
 static struct kviommu_smmu *priv(const struct kviommu *v)
 {
-	return v->model_priv;
+	return to_smmu(v->model_priv);
 }
 
 /* ---- capabilities ---- */
@@ -137,7 +137,7 @@ static void smmu_lookup(struct kviommu_follow *f, struct kviommu_gendpoint *ge)
 	u8 stages;
 
 	smmu_resolve(&sm->view, &f->reader.reader, ge->ep->id, &ctx);
-	trace_kviommu_smmuv3_lookup(kviommu_dev(sm->v), ge->ep->id, ctx.kind,
+	trace_kviommu_smmuv3_lookup(kviommu_dev(sm->f.v), ge->ep->id, ctx.kind,
 				    ctx.vmid, ctx.asid, ctx.fault.event);
 	stages = ctx.key.flags & (SMMU_KEY_S1 | SMMU_KEY_S2);
 	ge->did = (u32)ctx.vmid << 16 | ctx.asid;
@@ -243,12 +243,6 @@ static enum kviommu_state smmu_detached(const struct kviommu *v)
 	       KVIOMMU_BLOCKED : KVIOMMU_BYPASS;
 }
 
-static void smmu_resolve_endpoint(struct kviommu *v, struct kviommu_endpoint *ep,
-				  struct kviommu_target *t)
-{
-	kviommu_follow_resolve(&priv(v)->f, ep, t);
-}
-
 /* ---- CR0 and GBPA ---- */
 
 static void enable(struct kviommu_smmu *sm)
@@ -265,7 +259,7 @@ static void enable(struct kviommu_smmu *sm)
  */
 static bool aborts(const struct kviommu_smmu *sm)
 {
-	return smmu_detached(sm->v) == KVIOMMU_BLOCKED;
+	return smmu_detached(sm->f.v) == KVIOMMU_BLOCKED;
 }
 
 static void disable(struct kviommu_smmu *sm)
@@ -275,13 +269,13 @@ static void disable(struct kviommu_smmu *sm)
 		return;
 	}
 	kviommu_follow_reset(&sm->f);
-	kviommu_event(sm->v, KVIOMMU_GUEST_ABORT);
+	kviommu_event(sm->f.v, KVIOMMU_GUEST_ABORT);
 }
 
 static void gbpa_written(struct kviommu_smmu *sm)
 {
 	if (aborts(sm))
-		kviommu_event(sm->v, KVIOMMU_GUEST_ABORT);
+		kviommu_event(sm->f.v, KVIOMMU_GUEST_ABORT);
 	else
 		kviommu_follow_policy(&sm->f);
 }
@@ -320,6 +314,19 @@ static void smmu_drained(struct kviommu_follow *f)
 	smmu_set32(r, SMMU_CR0ACK, smmu_get32(r, SMMU_CR0));
 }
 
+static void smmu_show_domain(const struct kviommu_gdomain *d,
+			     struct seq_file *s)
+{
+	const struct smmu_key *key = smmu_key(d);
+
+	seq_printf(s, " vmid %u", d->did >> 16);
+	if (key->flags & SMMU_KEY_S1)
+		seq_printf(s, " asid %u first 0x%llx 0x%llx", d->did & U16_MAX,
+			   key->half[0].ttb, key->half[1].ttb);
+	if (key->flags & SMMU_KEY_S2)
+		seq_printf(s, " second 0x%llx", key->s2ttb);
+}
+
 /*
  * Errors of tables are told of when a device meets them: an SMMU has no events
  * for what it only looks at ahead. An ASID may have several tables while a guest
@@ -341,18 +348,8 @@ static const struct kviommu_follow_ops smmu_follow_ops = {
 	.not_present = smmu_not_present,
 	.is_away = smmu_is_away,
 	.levels = smmu_levels,
+	.show_domain = smmu_show_domain,
 };
-
-static bool smmu_work(struct kviommu *v, unsigned int budget,
-		      unsigned int *done)
-{
-	return kviommu_follow_work(&priv(v)->f, budget, done);
-}
-
-/* A write of CMDQ_PROD is the only sign of new work. */
-static void smmu_notify(struct kviommu *v, bool on)
-{
-}
 
 /* ---- registers ---- */
 
@@ -410,20 +407,18 @@ static int smmu_init(struct kviommu *v)
 		kvfree(sm);
 		return rc;
 	}
-	sm->v = v;
-	v->model_priv = sm;
 	pci_config(v);
 	return 0;
 }
 
 static void smmu_exit(struct kviommu *v)
 {
-	struct kviommu_smmu *sm = priv(v);
+	struct kviommu_follow *f = v->model_priv;
 
-	if (!sm)
+	if (!f)
 		return;
-	kviommu_follow_exit(&sm->f);
-	kvfree(sm);
+	kviommu_follow_exit(f);
+	kvfree(to_smmu(f));
 }
 
 static void smmu_reset(struct kviommu *v)
@@ -441,11 +436,6 @@ static void smmu_reset(struct kviommu *v)
 	pci_config(v);
 }
 
-static int smmu_assigned(struct kviommu *v, struct kviommu_endpoint *ep)
-{
-	return kviommu_follow_assigned(&priv(v)->f, ep);
-}
-
 static int smmu_open(struct kviommu *v)
 {
 	struct kviommu_smmu *sm = priv(v);
@@ -454,31 +444,6 @@ static int smmu_open(struct kviommu *v)
 	sm->global = false;
 	smmu_reset(v);
 	return kviommu_follow_open(&sm->f);
-}
-
-static void smmu_leave(struct kviommu *v, struct kviommu_endpoint *ep)
-{
-	kviommu_follow_leave(&priv(v)->f, ep);
-}
-
-static void smmu_close(struct kviommu *v)
-{
-	kviommu_follow_close(&priv(v)->f);
-}
-
-static void smmu_release(struct kviommu *v, struct kviommu_endpoint *ep)
-{
-	kviommu_follow_release(&priv(v)->f, ep);
-}
-
-static bool smmu_retry(struct kviommu *v, bool now)
-{
-	return kviommu_follow_retry(&priv(v)->f, now);
-}
-
-static void smmu_each_shadow(struct kviommu *v, kviommu_shadow_fn fn, void *arg)
-{
-	kviommu_follow_each_shadow(&priv(v)->f, fn, arg);
 }
 
 /* ---- debugfs ---- */
@@ -506,30 +471,7 @@ static void smmu_show_state(struct kviommu *v, struct seq_file *s)
 	seq_printf(s, "gerror_message 0x%llx 0x%x\n",
 		   smmu_get64(r, SMMU_GERROR_IRQ_CFG0),
 		   smmu_get32(r, SMMU_GERROR_IRQ_CFG1));
-	seq_printf(s, "domains %u\n", sm->f.nr_domains);
-	seq_printf(s, "busy %u\n", smmu_pending(&sm->f) || !kviommu_follow_idle(&sm->f));
-}
-
-static void smmu_show_domains(struct kviommu *v, struct seq_file *s)
-{
-	struct kviommu_gdomain *d;
-
-	list_for_each_entry(d, &priv(v)->f.domains, node) {
-		const struct smmu_key *key = smmu_key(d);
-
-		seq_printf(s, "%u endpoints %u mappings %llu bypass 0 vmid %u",
-			   d->did, d->users, d->shadow.nr_mappings,
-			   d->did >> 16);
-		if (key->flags & SMMU_KEY_S1)
-			seq_printf(s, " asid %u first 0x%llx 0x%llx",
-				   d->did & U16_MAX, key->half[0].ttb,
-				   key->half[1].ttb);
-		if (key->flags & SMMU_KEY_S2)
-			seq_printf(s, " second 0x%llx", key->s2ttb);
-		seq_printf(s, "%s\n", d->failed ? " failed" :
-				      kviommu_range_none(&d->out) ? "" :
-								    " incomplete");
-	}
+	kviommu_follow_show_state(&sm->f, s);
 }
 
 static void smmu_show_counters(struct kviommu *v, struct seq_file *s)
@@ -559,14 +501,7 @@ static void smmu_show_counters(struct kviommu *v, struct seq_file *s)
 	seq_printf(s, "command_errors %llu\n", c->command_errors);
 	seq_printf(s, "events %llu\n", c->events);
 	seq_printf(s, "events_lost %llu\n", c->events_lost);
-	kviommu_follow_show(&priv(v)->f, s);
-}
-
-static s64 smmu_domain_id(const struct kviommu_endpoint *ep)
-{
-	const struct kviommu_gendpoint *ge = kviommu_gendpoint(ep);
-
-	return ge && ge->domain ? ge->domain->did : -1;
+	kviommu_follow_show_counters(&priv(v)->f, s);
 }
 
 const struct kviommu_model kviommu_smmuv3_model = {
@@ -578,22 +513,21 @@ const struct kviommu_model kviommu_smmuv3_model = {
 	.init = smmu_init,
 	.exit = smmu_exit,
 	.open = smmu_open,
-	.assigned = smmu_assigned,
-	.close = smmu_close,
+	.assigned = kviommu_follow_assigned,
+	.close = kviommu_follow_close,
 	.reset = smmu_reset,
 	.read = smmu_read,
 	.write = smmu_write,
-	.resolve = smmu_resolve_endpoint,
-	.work = smmu_work,
-	.notify = smmu_notify,
+	.resolve = kviommu_follow_resolve,
+	.work = kviommu_follow_work,
 	.detached = smmu_detached,
-	.release = smmu_release,
-	.leave = smmu_leave,
-	.retry = smmu_retry,
-	.for_each_shadow = smmu_each_shadow,
+	.release = kviommu_follow_release,
+	.leave = kviommu_follow_leave,
+	.retry = kviommu_follow_retry,
+	.for_each_shadow = kviommu_follow_each_shadow,
 	.show_state = smmu_show_state,
-	.show_domains = smmu_show_domains,
+	.show_domains = kviommu_follow_show_domains,
 	.show_counters = smmu_show_counters,
-	.domain_id = smmu_domain_id,
+	.domain_id = kviommu_follow_domain_id,
 };
 EXPORT_SYMBOL_IF_KUNIT(kviommu_smmuv3_model);

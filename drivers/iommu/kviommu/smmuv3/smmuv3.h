@@ -76,7 +76,6 @@ struct smmu_counters {
  * @idr: IDR0 to IDR5
  */
 struct kviommu_smmu {
-	struct kviommu *v;
 	struct kviommu_follow f;
 	struct smmu_regs regs;
 	struct smmu_view view;

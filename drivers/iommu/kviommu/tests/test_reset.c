@@ -229,7 +229,7 @@ static void sm_create(struct explorer *x)
 	x->m->v.late_mappings = true;
 	/* Nobody else works on the queue: a write of its index does it all. */
 	x->m->v.worker.dead = true;
-	x->f = &((struct kviommu_smmu *)x->m->v.model_priv)->f;
+	x->f = x->m->v.model_priv;
 	for (level = 0; level < 4; level++)
 		*sm_word(x, TABLES + level * 4096 +
 			    8 * (IOVA >> (39 - 9 * level) & 511)) =

@@ -219,7 +219,7 @@ static struct guest *create(struct kunit *test)
 	mock_mem_create(m, CHUNKS, MOCK_CONTIGUOUS, &rnd);
 	g->m = m;
 	g->v = &m->v;
-	g->sm = m->v.model_priv;
+	g->sm = to_smmu(m->v.model_priv);
 	g->free = TABLES;
 	m->v.late_mappings = true;
 	/* Nobody else works on the queue: a write of its index does it all. */

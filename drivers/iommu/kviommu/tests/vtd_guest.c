@@ -24,7 +24,7 @@ struct vtd_guest *vg_create(struct kunit *test,
 	mock_mem_create(m, VG_CHUNKS, o ? o->layout : MOCK_CONTIGUOUS, &rnd);
 	g->m = m;
 	g->v = &m->v;
-	g->vt = m->v.model_priv;
+	g->vt = to_vtd(m->v.model_priv);
 	g->free = VG_TABLES;
 	g->wide = o && o->scalable;
 	m->v.pin_demand = o && o->demand;

@@ -34,7 +34,7 @@ static void inval_context(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 	struct kviommu_gendpoint *ge;
 	unsigned long id;
 
-	xa_for_each(&vt->v->endpoints, id, ep) {
+	xa_for_each(&vt->f.v->endpoints, id, ep) {
 		ge = kviommu_gendpoint(ep);
 		if (!ge)
 			continue;
@@ -60,7 +60,7 @@ static void inval_pasid(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 
 	if (!vtd_scalable(&vt->view))
 		return;
-	xa_for_each(&vt->v->endpoints, id, ep) {
+	xa_for_each(&vt->f.v->endpoints, id, ep) {
 		ge = kviommu_gendpoint(ep);
 		if (ge && (inv->gran == VTD_PC_G_GLOBAL || !ge->did ||
 			   ge->did == inv->did))
@@ -104,7 +104,7 @@ static bool inval_iotlb(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 bool vtd_invalidate(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 {
 	/* Then nothing is cached, and memory of old tables may be anything. */
-	if (!vt->view.te)
+	if (!vt->f.on)
 		return true;
 	switch (inv->type) {
 	case VTD_DESC_CC:
@@ -377,13 +377,13 @@ static enum vtd_iqei fetch(struct kviommu_vtd *vt)
 	enum vtd_iqei rc;
 	unsigned int i;
 
-	if (kviommu_gmem_copy(&vt->v->gmem, q->base + q->head, raw, q->width,
+	if (kviommu_gmem_copy(&vt->f.v->gmem, q->base + q->head, raw, q->width,
 			      false))
 		return VTD_IQEI_FETCH;
 	for (i = 0; i < q->width / sizeof(*raw); i++)
 		words[i] = le64_to_cpu(raw[i]);
 	rc = vtd_decode(words, q->width == 32, &vt->view, &q->inv);
-	trace_kviommu_vtd_inv(kviommu_dev(vt->v),
+	trace_kviommu_vtd_inv(kviommu_dev(vt->f.v),
 			      vtd_desc_name(type_of(words[0])), words[0],
 			      words[1], rc);
 	if (rc)
@@ -406,9 +406,9 @@ static int write_status(struct kviommu_vtd *vt, const struct vtd_inv *inv)
 {
 	__le32 data = cpu_to_le32(inv->data), *p;
 
-	p = kviommu_gmem_ptr(&vt->v->gmem, inv->addr, sizeof(*p), true);
+	p = kviommu_gmem_ptr(&vt->f.v->gmem, inv->addr, sizeof(*p), true);
 	if (!p)
-		return kviommu_gmem_copy(&vt->v->gmem, inv->addr, &data,
+		return kviommu_gmem_copy(&vt->f.v->gmem, inv->addr, &data,
 					 sizeof(data), true);
 	/* Behind what the guest may find changed by then */
 	smp_store_release(p, data);
@@ -425,7 +425,7 @@ static bool wait_done(struct kviommu_vtd *vt, struct vtd_queue *q)
 	int rc = 0;
 
 	/* The guest may read and write what was unmapped from now on. */
-	kviommu_flush_all(vt->v);
+	kviommu_flush_all(vt->f.v);
 	if (inv->flags & VTD_WAIT0_SW)
 		rc = write_status(vt, inv);
 	/* Read-only memory is there. */
@@ -477,7 +477,7 @@ enum kviommu_step vtd_queue_step(struct kviommu_follow *f)
 		q->away = false;
 	} else if (q->inv.type == VTD_DESC_IEC) {
 		/* A VMM that remaps interrupts has entries to read again. */
-		kviommu_irq_msix(vt->v, KVIOMMU_VTD_IEC_VECTOR);
+		kviommu_irq_msix(vt->f.v, KVIOMMU_VTD_IEC_VECTOR);
 	} else if (!vtd_invalidate(vt, &q->inv)) {
 		return KVIOMMU_STEP_DRAIN;
 	}

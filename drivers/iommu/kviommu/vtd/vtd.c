@@ -31,7 +31,7 @@
 
 static struct kviommu_vtd *priv(const struct kviommu *v)
 {
-	return v->model_priv;
+	return to_vtd(v->model_priv);
 }
 
 /* ---- capabilities ---- */
@@ -114,9 +114,9 @@ EXPORT_SYMBOL_IF_KUNIT(vtd_caps);
 void vtd_send(struct kviommu_vtd *vt, u32 events)
 {
 	if (events & VTD_FAULT_EVENT)
-		kviommu_irq_msix(vt->v, KVIOMMU_VTD_FAULT_VECTOR);
+		kviommu_irq_msix(vt->f.v, KVIOMMU_VTD_FAULT_VECTOR);
 	if (events & VTD_INV_EVENT)
-		kviommu_irq_msix(vt->v, KVIOMMU_VTD_INV_VECTOR);
+		kviommu_irq_msix(vt->f.v, KVIOMMU_VTD_INV_VECTOR);
 }
 
 /* Record a fault of an endpoint. */
@@ -136,9 +136,9 @@ static void vtd_tell_fault(struct kviommu_follow *follow,
 
 	if (!(ve->flags & VTD_ENDPOINT_FPD))
 		told = vtd_fault_record(&vt->regs, &f, &events);
-	vt->v->count.faults++;
-	vt->v->count.faults_dropped += !told;
-	trace_kviommu_vtd_fault(kviommu_dev(vt->v), ve->ep->id, addr, write,
+	vt->f.v->count.faults++;
+	vt->f.v->count.faults_dropped += !told;
+	trace_kviommu_vtd_fault(kviommu_dev(vt->f.v), ve->ep->id, addr, write,
 				reason, told);
 	vtd_send(vt, events);
 }
@@ -261,7 +261,7 @@ static void vtd_lookup(struct kviommu_follow *f, struct kviommu_gendpoint *ve)
 	struct vtd_context ctx;
 
 	vtd_resolve(&vt->view, &f->reader.reader, ve->ep->id, &ctx);
-	trace_kviommu_vtd_lookup(kviommu_dev(vt->v), ve->ep->id, ctx.kind,
+	trace_kviommu_vtd_lookup(kviommu_dev(vt->f.v), ve->ep->id, ctx.kind,
 				 ctx.did, ctx.fault);
 	ve->flags = ctx.fpd ? VTD_ENDPOINT_FPD : 0;
 	ve->did = ctx.did;
@@ -338,12 +338,6 @@ static bool vtd_conflict(const struct kviommu_gdomain *a,
 	       vtd_key(a)->ssptptr != vtd_key(b)->ssptptr;
 }
 
-static void vtd_resolve_endpoint(struct kviommu *v, struct kviommu_endpoint *ep,
-				 struct kviommu_target *t)
-{
-	kviommu_follow_resolve(&priv(v)->f, ep, t);
-}
-
 /* ---- commands (11.4.4) ---- */
 
 static void set_gsts(struct kviommu_vtd *vt, u32 bits, bool on)
@@ -357,7 +351,7 @@ static void set_gsts(struct kviommu_vtd *vt, u32 bits, bool on)
 static void set_root(struct kviommu_vtd *vt)
 {
 	vt->view.rtaddr = vtd_get64(&vt->regs, VTD_RTADDR);
-	if (!vt->view.te) {
+	if (!vt->f.on) {
 		set_gsts(vt, VTD_GCMD_SRTP, true);
 		return;
 	}
@@ -401,7 +395,7 @@ static void command(struct kviommu_vtd *vt)
 	u32 changed = cmd ^ vtd_get32(&vt->regs, VTD_GSTS);
 
 	vt->count.commands++;
-	trace_kviommu_vtd_command(kviommu_dev(vt->v), cmd,
+	trace_kviommu_vtd_command(kviommu_dev(vt->f.v), cmd,
 				  vtd_get32(&vt->regs, VTD_GSTS));
 	/*
 	 * Interrupts are remapped by the VMM, if at all: it finds in IRTA and
@@ -417,7 +411,7 @@ static void command(struct kviommu_vtd *vt)
 	if (cmd & VTD_GCMD_WBF && vt->view.cap & VTD_CAP_RWBF) {
 		set_gsts(vt, VTD_GCMD_WBF, true);
 		vt->wbf = true;
-		if (vt->view.te)
+		if (vt->f.on)
 			mark_first_stage(vt);
 	}
 	if (cmd & VTD_GCMD_SRTP)
@@ -426,9 +420,9 @@ static void command(struct kviommu_vtd *vt)
 		vtd_queue_enable(vt, cmd & VTD_GCMD_QIE);
 		set_gsts(vt, VTD_GCMD_QIE, cmd & VTD_GCMD_QIE);
 	}
-	if (cmd & VTD_GCMD_TE && !vt->view.te)
+	if (cmd & VTD_GCMD_TE && !vt->f.on)
 		translation_on(vt);
-	else if (!(cmd & VTD_GCMD_TE) && vt->view.te)
+	else if (!(cmd & VTD_GCMD_TE) && vt->f.on)
 		translation_off(vt);
 }
 
@@ -546,6 +540,18 @@ static void vtd_drained(struct kviommu_follow *f)
 					 vtd_get64(&vt->regs, VTD_REG_IOTLB)));
 }
 
+static void vtd_show_domain(const struct kviommu_gdomain *d, struct seq_file *s)
+{
+	const struct vtd_key *key = vtd_key(d);
+
+	if (key->fs_levels)
+		seq_printf(s, " first 0x%llx levels %u", key->fsptptr,
+			   key->fs_levels);
+	if (key->ss_levels)
+		seq_printf(s, " second 0x%llx levels %u", key->ssptptr,
+			   key->ss_levels);
+}
+
 static const struct kviommu_follow_ops vtd_follow_ops = {
 	.step = vtd_queue_step,
 	.pending = vtd_pending,
@@ -565,18 +571,8 @@ static const struct kviommu_follow_ops vtd_follow_ops = {
 	.is_away = vtd_is_away,
 	.levels = vtd_levels,
 	.conflict = vtd_conflict,
+	.show_domain = vtd_show_domain,
 };
-
-static bool vtd_work(struct kviommu *v, unsigned int budget,
-		     unsigned int *done)
-{
-	return kviommu_follow_work(&priv(v)->f, budget, done);
-}
-
-/* A write of the tail is the only sign of new work, and can't be done without. */
-static void vtd_notify(struct kviommu *v, bool on)
-{
-}
 
 /* ---- registers ---- */
 
@@ -639,8 +635,6 @@ static int vtd_init(struct kviommu *v)
 		return rc;
 	}
 	vt->f.leaf_slots = BIT(VTD_SLOT_FS) | BIT(VTD_SLOT_SS);
-	vt->v = v;
-	v->model_priv = vt;
 	v->vtd.passthrough = true;
 	v->vtd.snoop = true;
 	pci_config(v);
@@ -649,12 +643,12 @@ static int vtd_init(struct kviommu *v)
 
 static void vtd_exit(struct kviommu *v)
 {
-	struct kviommu_vtd *vt = priv(v);
+	struct kviommu_follow *f = v->model_priv;
 
-	if (!vt)
+	if (!f)
 		return;
-	kviommu_follow_exit(&vt->f);
-	kvfree(vt);
+	kviommu_follow_exit(f);
+	kvfree(to_vtd(f));
 }
 
 static void vtd_reset(struct kviommu *v)
@@ -682,7 +676,7 @@ static int vtd_assigned(struct kviommu *v, struct kviommu_endpoint *ep)
 			 dev_name(ep->kdev->dev));
 		return -EOPNOTSUPP;
 	}
-	return kviommu_follow_assigned(&priv(v)->f, ep);
+	return kviommu_follow_assigned(v, ep);
 }
 
 static int vtd_open(struct kviommu *v)
@@ -692,32 +686,6 @@ static int vtd_open(struct kviommu *v)
 	memset(&vt->count, 0, sizeof(vt->count));
 	vtd_reset(v);
 	return kviommu_follow_open(&vt->f);
-}
-
-static void vtd_leave(struct kviommu *v, struct kviommu_endpoint *ep)
-{
-	kviommu_follow_leave(&priv(v)->f, ep);
-}
-
-static void vtd_close(struct kviommu *v)
-{
-	priv(v)->view.te = false;
-	kviommu_follow_close(&priv(v)->f);
-}
-
-static void vtd_release(struct kviommu *v, struct kviommu_endpoint *ep)
-{
-	kviommu_follow_release(&priv(v)->f, ep);
-}
-
-static bool vtd_retry(struct kviommu *v, bool now)
-{
-	return kviommu_follow_retry(&priv(v)->f, now);
-}
-
-static void vtd_each_shadow(struct kviommu *v, kviommu_shadow_fn fn, void *arg)
-{
-	kviommu_follow_each_shadow(&priv(v)->f, fn, arg);
 }
 
 /* ---- debugfs ---- */
@@ -731,7 +699,7 @@ static void vtd_show_state(struct kviommu *v, struct seq_file *s)
 	seq_printf(s, "ecap 0x%llx\n", vt->view.ecap);
 	seq_printf(s, "gsts 0x%x\n", vtd_get32(r, VTD_GSTS));
 	seq_printf(s, "rtaddr 0x%llx\n", vt->view.rtaddr);
-	seq_printf(s, "translation %s\n", vt->view.te ? "on" : "off");
+	seq_printf(s, "translation %s\n", vt->f.on ? "on" : "off");
 	seq_printf(s, "queue base 0x%llx size 0x%x width %u head 0x%x tail 0x%x\n",
 		   vt->queue.base, vt->queue.size, vt->queue.width,
 		   vt->queue.head, vtd_get32(r, VTD_IQT));
@@ -741,29 +709,7 @@ static void vtd_show_state(struct kviommu *v, struct seq_file *s)
 	seq_printf(s, "completion_message 0x%llx 0x%x\n",
 		   vtd_get64(r, VTD_IEADDR), vtd_get32(r, VTD_IEDATA));
 	seq_printf(s, "irta 0x%llx\n", vtd_get64(r, VTD_IRTA));
-	seq_printf(s, "domains %u\n", vt->f.nr_domains);
-	seq_printf(s, "busy %u\n", vtd_pending(&vt->f) || !kviommu_follow_idle(&vt->f));
-}
-
-static void vtd_show_domains(struct kviommu *v, struct seq_file *s)
-{
-	struct kviommu_gdomain *d;
-
-	list_for_each_entry(d, &priv(v)->f.domains, node) {
-		const struct vtd_key *key = vtd_key(d);
-
-		seq_printf(s, "%u endpoints %u mappings %llu bypass 0", d->did,
-			   d->users, d->shadow.nr_mappings);
-		if (key->fs_levels)
-			seq_printf(s, " first 0x%llx levels %u",
-				   key->fsptptr, key->fs_levels);
-		if (key->ss_levels)
-			seq_printf(s, " second 0x%llx levels %u",
-				   key->ssptptr, key->ss_levels);
-		seq_printf(s, "%s\n", d->failed ? " failed" :
-				      kviommu_range_none(&d->out) ? "" :
-								    " incomplete");
-	}
+	kviommu_follow_show_state(&vt->f, s);
 }
 
 static void vtd_show_counters(struct kviommu *v, struct seq_file *s)
@@ -777,14 +723,7 @@ static void vtd_show_counters(struct kviommu *v, struct seq_file *s)
 	seq_printf(s, "commands %llu\n", c->commands);
 	seq_printf(s, "queue_errors %llu\n", c->queue_errors);
 	seq_printf(s, "lost_status %llu\n", c->lost_status);
-	kviommu_follow_show(&priv(v)->f, s);
-}
-
-static s64 vtd_domain_id(const struct kviommu_endpoint *ep)
-{
-	const struct kviommu_gendpoint *ve = kviommu_gendpoint(ep);
-
-	return ve && ve->domain ? ve->domain->did : -1;
+	kviommu_follow_show_counters(&priv(v)->f, s);
 }
 
 const struct kviommu_model kviommu_vtd_model = {
@@ -796,21 +735,20 @@ const struct kviommu_model kviommu_vtd_model = {
 	.exit = vtd_exit,
 	.open = vtd_open,
 	.assigned = vtd_assigned,
-	.close = vtd_close,
+	.close = kviommu_follow_close,
 	.reset = vtd_reset,
 	.read = vtd_read,
 	.write = vtd_write,
-	.resolve = vtd_resolve_endpoint,
-	.work = vtd_work,
-	.notify = vtd_notify,
+	.resolve = kviommu_follow_resolve,
+	.work = kviommu_follow_work,
 	.detached = vtd_detached,
-	.release = vtd_release,
-	.leave = vtd_leave,
-	.retry = vtd_retry,
-	.for_each_shadow = vtd_each_shadow,
+	.release = kviommu_follow_release,
+	.leave = kviommu_follow_leave,
+	.retry = kviommu_follow_retry,
+	.for_each_shadow = kviommu_follow_each_shadow,
 	.show_state = vtd_show_state,
-	.show_domains = vtd_show_domains,
+	.show_domains = kviommu_follow_show_domains,
 	.show_counters = vtd_show_counters,
-	.domain_id = vtd_domain_id,
+	.domain_id = kviommu_follow_domain_id,
 };
 EXPORT_SYMBOL_IF_KUNIT(kviommu_vtd_model);

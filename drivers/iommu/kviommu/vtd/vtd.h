@@ -101,7 +101,6 @@ struct vtd_counters {
 
 /**
  * struct kviommu_vtd - state of the model; protected by kviommu::lock
- * @v: vIOMMU
  * @f: guest domains. The domain id of an endpoint is 0 if it is blocked
  * @regs: registers
  * @view: registers that translation depends on, as they are in effect
@@ -114,7 +113,6 @@ struct vtd_counters {
  * @count: counters
  */
 struct kviommu_vtd {
-	struct kviommu *v;
 	struct kviommu_follow f;
 	struct vtd_regs regs;
 	struct vtd_view view;
