@@ -161,6 +161,9 @@ static void config_changed(struct kviommu_smmu *sm, const struct smmu_cmd *cmd)
 		kviommu_recheck(&sm->f, ge);
 		if (ge->domain)
 			kviommu_mark(&sm->f, ge->domain, 0, U64_MAX);
+		/* What of it was walked by now may be older than the command. */
+		if (ge->next)
+			kviommu_mark(&sm->f, ge->next, 0, U64_MAX);
 	}
 }
 

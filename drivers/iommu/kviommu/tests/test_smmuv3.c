@@ -671,6 +671,36 @@ static void shared(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA, DATA));
 }
 
+/* What is mapped in a domain that a stream is on its way to is found, too. */
+static void shared_later(struct kunit *test)
+{
+	struct guest *g = create_s1(test);
+	u64 root = new_page(g), cd = new_page(g);
+	struct kviommu_gdomain *d;
+	unsigned int i, done = 0;
+
+	fill_cd(g, cd, 2, root);
+	for (i = 0; i < 16; i++)
+		map_in(g, root, IOVA + i * (u64)SZ_2M, DATA | PAGE, 12);
+	g->v->batch = 1;
+	g->v->worker.dead = false;
+	set(g, ste(SID), cd | 5 << 1 | SMMU_STE0_V);
+	put_cmd(g, SMMU_CMD_CFGI_STE | (u64)SID << 32, 1);
+	put(g, SMMU_CMDQ_PROD, g->prod, 4);
+	KUNIT_ASSERT_FALSE(test, list_empty(&g->sm->f.dirty));
+	d = list_first_entry(&g->sm->f.dirty, struct kviommu_gdomain, dirty);
+	KUNIT_ASSERT_EQ(test, d->did, 2);
+	while (d->next <= IOVA + SZ_2M)
+		KUNIT_ASSERT_TRUE(test, kviommu_work(g->v, 1, &done));
+	KUNIT_EXPECT_LT(test, d->next, IOVA + 16 * (u64)SZ_2M);
+	map_in(g, root, IOVA + 0x1000, (DATA + 0x1000) | PAGE, 12);
+	put_cmd(g, SMMU_CMD_CFGI_STE | (u64)SID << 32, 1);
+	g->v->worker.dead = true;
+	KUNIT_EXPECT_TRUE(test, sync(g));
+	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA, DATA));
+	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA + 0x1000, DATA + 0x1000));
+}
+
 /* 7.1: CMDQ_CONS stays at the command, which can be another one then. */
 static void command_errors(struct kunit *test)
 {
@@ -1004,6 +1034,7 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(late),
 	KUNIT_CASE(second_stage),
 	KUNIT_CASE(shared),
+	KUNIT_CASE(shared_later),
 	KUNIT_CASE(command_errors),
 	KUNIT_CASE(full_queue),
 	KUNIT_CASE(sync_message),
