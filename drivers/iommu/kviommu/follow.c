@@ -416,11 +416,16 @@ static void drop_next(struct kviommu_follow *f, struct kviommu_gendpoint *ge)
 static void unmark_all(struct kviommu_follow *f)
 {
 	struct kviommu_endpoint *ep;
-	struct kviommu_gdomain *d, *tmp;
+	struct kviommu_gdomain *d;
 	unsigned long id;
 
-	list_for_each_entry_safe(d, tmp, &f->dirty, dirty)
+	list_for_each_entry(d, &f->domains, node) {
 		list_del_init(&d->dirty);
+		/* Who lacks what it has beyond its part will say so again. */
+		d->shrunk |= d->rebuild;
+		f->shrunk |= d->rebuild;
+		d->rebuild = false;
+	}
 	xa_for_each(&f->v->endpoints, id, ep) {
 		if (!kviommu_gendpoint(ep))
 			continue;

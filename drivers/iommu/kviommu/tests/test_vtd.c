@@ -1126,6 +1126,57 @@ static void vtd_quota_left(struct kunit *test)
 	}
 }
 
+static struct kviommu_gdomain *to_rebuild(struct machine *m)
+{
+	struct kviommu_gdomain *d;
+
+	list_for_each_entry(d, &m->g->vt->f.domains, node)
+		if (d->rebuild)
+			return d;
+	return NULL;
+}
+
+/* Translation goes off before what it has beyond its part is taken from it. */
+static void vtd_quota_off(struct kunit *test)
+{
+	struct machine m = create(test, NULL);
+	struct mock_dev *d2 = vg_add_dev(m.g, SID2);
+	unsigned int i, done = 0;
+	u64 root2 = vg_page(m.g);
+
+	set_quota(&m, 40);
+	vg_translate(m.g, SID, 1, m.root);
+	vg_translate(m.g, SID2, 1, m.root);
+	for (i = 0; i < 40; i++)
+		map(&m, IOVA + i * 0x2000, VG_DATA + i * 0x1000);
+	vg_start(m.g);
+	/* It takes some steps to find that there is no room for all of this. */
+	for (i = 0; i < 16; i++)
+		vg_map(m.g, root2, 4, IOVA + i * (u64)SZ_2M, VG_DATA, 12, VG_RW);
+	vg_translate(m.g, SID2, 2, root2);
+	m.g->v->batch = 1;
+	m.g->v->worker.dead = false;
+	KUNIT_EXPECT_FALSE(test, vg_flush_device(m.g, SID2));
+	/* The first try was before anything could be taken back. */
+	for (i = 0; i < 400 && !to_rebuild(&m); i++)
+		if (!kviommu_work(m.g->v, 1, &done))
+			msleep(20);
+	KUNIT_ASSERT_NOT_NULL(test, to_rebuild(&m));
+	m.d->bus_master = true;
+	vg_command(m.g, 0, VTD_GCMD_TE);
+	KUNIT_EXPECT_EQ(test, 1, m.g->vt->f.nr_domains);
+	/* Now nobody lacks it. */
+	m.g->v->worker.dead = true;
+	vg_set_context(m.g, SID2, 0, 0);
+	vg_command(m.g, VTD_GCMD_TE, 0);
+	KUNIT_EXPECT_TRUE(test, mock_dev_blocked(d2));
+	KUNIT_EXPECT_EQ(test, 0, m.g->vt->f.count.failed);
+	for (i = 0; i < 40; i++)
+		KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d,
+						   IOVA + i * 0x2000,
+						   VG_DATA + i * 0x1000));
+}
+
 /* What fails again and again is not tried each time. */
 static void vtd_backoff(struct kunit *test)
 {
@@ -1820,6 +1871,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_quota),
 	KUNIT_CASE(vtd_quota_share),
 	KUNIT_CASE(vtd_quota_left),
+	KUNIT_CASE(vtd_quota_off),
 	KUNIT_CASE(vtd_backoff),
 	KUNIT_CASE(vtd_endless),
 	KUNIT_CASE(vtd_sparse),
