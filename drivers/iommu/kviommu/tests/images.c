@@ -183,18 +183,23 @@ static bool parse_scenario(struct image *img, void **pos, size_t *left)
 
 static void image_test(struct kunit *test)
 {
+	static const struct image_model *const models[] = {
+		&vtd_image_model, &smmu_image_model,
+	};
 	const struct image *img;
 	unsigned int i = 0;
 
 	while (strcmp(test->name, names[i]))
 		i++;
 	img = &scenarios[i];
-	if (!strncmp(img->h->arch, "vtd", sizeof(img->h->arch)))
-		vtd_image_test(test, img);
-	else if (!strncmp(img->h->arch, "smmuv3", sizeof(img->h->arch)))
-		smmu_image_test(test, img);
-	else
-		kunit_skip(test, "there is no model of %.8s", img->h->arch);
+	for (i = 0; i < ARRAY_SIZE(models); i++) {
+		if (!strncmp(img->h->arch, models[i]->arch,
+			     sizeof(img->h->arch))) {
+			image_check(test, img, models[i]);
+			return;
+		}
+	}
+	kunit_skip(test, "there is no model of %.8s", img->h->arch);
 }
 
 static void no_images(struct kunit *test)

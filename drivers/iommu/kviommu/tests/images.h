@@ -11,6 +11,9 @@
 #include <kunit/test.h>
 #include <linux/types.h>
 
+struct kviommu_reader;
+struct kviommu_run;
+
 #define IMAGE_PAGE_SIZE	4096
 
 struct image_file {
@@ -140,8 +143,58 @@ __le64 *image_page(const struct image *img, u64 gpa);
 void image_flip(struct kunit *test, const struct image *img,
 		const struct image_variant *v);
 
-/* How an architecture's tables are tested */
-void vtd_image_test(struct kunit *test, const struct image *img);
-void smmu_image_test(struct kunit *test, const struct image *img);
+/**
+ * struct image_answer - what a model says of a device, or of an address
+ * @status: how the device is translated; never IMAGE_DISABLED
+ * @ok: the address may be accessed
+ * @stage: that refuses it; 0: not said
+ * @prot: of the leaf, as @gpa and @size
+ * @code: why the device, or the address, is refused; else 0
+ * @did: of the device, as in struct image_device
+ * @levels: likewise
+ * @gpa: where the address is
+ * @size: of the leaf
+ */
+struct image_answer {
+	enum image_status status;
+	bool ok;
+	u8 stage;
+	u8 prot;
+	u32 code;
+	u32 did;
+	u32 levels;
+	u64 gpa;
+	u64 size;
+};
+
+/**
+ * struct image_model - how the tables of an architecture are walked
+ * @arch: that its images name
+ * @size: of what its functions have as priv, zeroed before @init
+ * @init: have the registers of an image
+ * @resolve: look up a device
+ * @translate: look up an address of a device
+ * @walk_start: begin to walk over all addresses of the device that was looked up
+ *		last by @resolve
+ * @walk_next: write what is next; how many that are, or -1 at the end, or when
+ *	       the budget is used up
+ */
+struct image_model {
+	const char *arch;
+	size_t size;
+	void (*init)(struct kunit *test, const struct image *img, void *priv);
+	struct image_answer (*resolve)(void *priv, struct kviommu_reader *r,
+				       u32 rid);
+	struct image_answer (*translate)(void *priv, struct kviommu_reader *r,
+					 u32 rid, u64 iova, u8 access);
+	void (*walk_start)(void *priv, struct kviommu_reader *r, u64 budget);
+	int (*walk_next)(void *priv, struct kviommu_run *runs, unsigned int max);
+};
+
+extern const struct image_model vtd_image_model;
+extern const struct image_model smmu_image_model;
+
+void image_check(struct kunit *test, const struct image *img,
+		 const struct image_model *model);
 
 #endif /* KVIOMMU_TESTS_IMAGES_H */
