@@ -39,7 +39,6 @@ FIXTURE_TEARDOWN(kill)
 /* What the victim does when it is up; it does not return */
 static void linger(struct vmm *vmm)
 {
-	(void)vmm;
 	for (;;)
 		pause();
 }
@@ -64,7 +63,6 @@ static void churn(struct vmm *vmm)
 
 static void become_sleep(struct vmm *vmm)
 {
-	(void)vmm;
 	execlp("sleep", "sleep", "600", NULL);
 }
 

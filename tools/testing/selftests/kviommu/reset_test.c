@@ -193,7 +193,6 @@ static int system_reset(struct machine *m)
 
 static int deadline(struct machine *m)
 {
-	(void)m;
 	sleep_ms(3000);
 	return 0;
 }

@@ -49,6 +49,9 @@ static inline bool rng_chance(struct rng *rng, unsigned int percent)
 	return rng_below(rng, 100) < percent;
 }
 
+#define rng_pick(rng, array) \
+	((array)[rng_below(rng, sizeof(array) / sizeof(*(array)))])
+
 /* Pages that this process (mm) has pinned, in KiB, as the kernel counts them */
 long process_pinned_kb(void);
 
