@@ -51,21 +51,12 @@ void guest_exit(struct kunit *test)
 
 u64 guest_read(struct guest *g, u32 reg, size_t len)
 {
-	u8 buf[8] = {};
-
-	mutex_lock(&g->v->lock);
-	g->v->model->read(g->v, reg, buf, len);
-	mutex_unlock(&g->v->lock);
-	return get_unaligned_le64(buf);
+	return mock_read(g->v, reg, len);
 }
 
 void guest_write(struct guest *g, u32 reg, size_t len, u64 val)
 {
-	__le64 buf = cpu_to_le64(val);
-
-	mutex_lock(&g->v->lock);
-	g->v->model->write(g->v, reg, &buf, len);
-	mutex_unlock(&g->v->lock);
+	mock_write(g->v, reg, val, len);
 }
 
 void guest_write_addr(struct guest *g, u32 reg, u64 addr)

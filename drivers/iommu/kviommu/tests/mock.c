@@ -9,6 +9,7 @@
 #include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include <linux/unaligned.h>
 
 #include "mock.h"
 
@@ -1031,6 +1032,67 @@ void mock_destroy(struct mock *m)
 	free_blocks(&m->mem);
 	test->priv = NULL;
 }
+
+/* ---- registers, as a guest sees them ---- */
+
+/**
+ * mock_read() - read a register
+ * @v: vIOMMU
+ * @reg: its offset
+ * @len: bytes, up to 8
+ */
+u64 mock_read(struct kviommu *v, u32 reg, size_t len)
+{
+	u8 buf[8] = {};
+
+	mutex_lock(&v->lock);
+	v->model->read(v, reg, buf, len);
+	mutex_unlock(&v->lock);
+	return get_unaligned_le64(buf);
+}
+
+/**
+ * mock_write() - write a register
+ * @v: vIOMMU
+ * @reg: its offset
+ * @val: what is written
+ * @len: bytes of it, up to 8
+ */
+void mock_write(struct kviommu *v, u32 reg, u64 val, size_t len)
+{
+	__le64 buf = cpu_to_le64(val);
+
+	mutex_lock(&v->lock);
+	v->model->write(v, reg, &buf, len);
+	mutex_unlock(&v->lock);
+}
+
+/* ---- a model with one guest address space ---- */
+
+static int shadow_model_init(struct kviommu *v)
+{
+	return 0;
+}
+
+static void shadow_model_exit(struct kviommu *v)
+{
+}
+
+static void shadow_model_for_each(struct kviommu *v, kviommu_shadow_fn fn,
+				  void *arg)
+{
+	fn(v->model_priv, 0, arg);
+}
+
+/* Its shadow is kviommu::model_priv, which the test has set. */
+const struct kviommu_model mock_shadow_model = {
+	.name = "test",
+	.init = shadow_model_init,
+	.exit = shadow_model_exit,
+	.open = shadow_model_init,
+	.close = shadow_model_exit,
+	.for_each_shadow = shadow_model_for_each,
+};
 
 MODULE_LICENSE("GPL");
 MODULE_AUTHOR("The kviommu developers");

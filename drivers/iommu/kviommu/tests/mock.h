@@ -195,6 +195,10 @@ void mock_dev_reset(struct mock_dev *d);
 bool mock_dev_blocked(struct mock_dev *d);
 
 void mock_open(struct mock *m);
+u64 mock_read(struct kviommu *v, u32 reg, size_t len);
+void mock_write(struct kviommu *v, u32 reg, u64 val, size_t len);
+
+extern const struct kviommu_model mock_shadow_model;
 
 static inline struct mock_domain *mock_domain(struct iommu_domain *domain)
 {

@@ -9,8 +9,6 @@
  * matters, are one. In each of them each event is tried: that is all orders, of
  * any length.
  */
-#include <linux/unaligned.h>
-
 #include "guest.h"
 #include "smmuv3/smmuv3.h"
 #include "vtd_guest.h"
@@ -184,21 +182,12 @@ struct explorer {
 
 static u32 sm_read(struct explorer *x, u32 reg)
 {
-	u8 buf[8] = {};
-
-	mutex_lock(&x->v->lock);
-	x->v->model->read(x->v, reg, buf, 4);
-	mutex_unlock(&x->v->lock);
-	return get_unaligned_le32(buf);
+	return mock_read(x->v, reg, 4);
 }
 
 static void sm_write(struct explorer *x, u32 reg, u64 val, size_t len)
 {
-	__le64 buf = cpu_to_le64(val);
-
-	mutex_lock(&x->v->lock);
-	x->v->model->write(x->v, reg, &buf, len);
-	mutex_unlock(&x->v->lock);
+	mock_write(x->v, reg, val, len);
 }
 
 static __le64 *sm_word(struct explorer *x, u64 gpa)

@@ -32,44 +32,6 @@ struct fixture {
 	struct rnd_state rnd;
 };
 
-static struct fixture *to_fixture(struct kviommu *v)
-{
-	return v->model_priv;
-}
-
-/* A model with one guest address space. */
-static int model_init(struct kviommu *v)
-{
-	return 0;
-}
-
-static void model_exit(struct kviommu *v)
-{
-}
-
-static int model_open(struct kviommu *v)
-{
-	return 0;
-}
-
-static void model_close(struct kviommu *v)
-{
-}
-
-static void model_for_each(struct kviommu *v, kviommu_shadow_fn fn, void *arg)
-{
-	fn(&to_fixture(v)->s, 0, arg);
-}
-
-static const struct kviommu_model test_model = {
-	.name = "test",
-	.init = model_init,
-	.exit = model_exit,
-	.open = model_open,
-	.close = model_close,
-	.for_each_shadow = model_for_each,
-};
-
 static u64 iova_of(struct fixture *f, unsigned int page)
 {
 	return f->base + ((u64)page << PAGE_SHIFT);
@@ -371,12 +333,12 @@ static struct fixture *fixture_create(struct kunit *test,
 	struct mock *m;
 	unsigned int k;
 
-	m = mock_create(test, &test_model);
+	m = mock_create(test, &mock_shadow_model);
 	f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, f);
 	mock_seed(test, &f->rnd, seed);
 	f->m = m;
-	m->v.model_priv = f;
+	m->v.model_priv = &f->s;
 	mock_mem_create(m, CHUNKS, layout, &f->rnd);
 	m->v.gmem.demand = demand;
 	m->v.memory = true;
@@ -394,7 +356,8 @@ static struct fixture *fixture_create(struct kunit *test,
 static void shadow_exit(struct kunit *test)
 {
 	struct mock *m = test->priv;
-	struct fixture *f = m ? m->v.model_priv : NULL;
+	struct fixture *f = m && m->v.model_priv ?
+		container_of(m->v.model_priv, struct fixture, s) : NULL;
 	unsigned int k;
 
 	if (f && f->inited) {

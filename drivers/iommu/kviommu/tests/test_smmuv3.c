@@ -4,7 +4,6 @@
  * devices reach through the host's IOMMU then.
  */
 #include <linux/delay.h>
-#include <linux/unaligned.h>
 
 #include "mock.h"
 #include "smmuv3/smmuv3.h"
@@ -45,21 +44,12 @@ struct guest {
 
 static u32 get(struct guest *g, u32 reg)
 {
-	u8 buf[8] = {};
-
-	mutex_lock(&g->v->lock);
-	g->v->model->read(g->v, reg, buf, 4);
-	mutex_unlock(&g->v->lock);
-	return get_unaligned_le32(buf);
+	return mock_read(g->v, reg, 4);
 }
 
 static void put(struct guest *g, u32 reg, u64 val, size_t len)
 {
-	__le64 buf = cpu_to_le64(val);
-
-	mutex_lock(&g->v->lock);
-	g->v->model->write(g->v, reg, &buf, len);
-	mutex_unlock(&g->v->lock);
+	mock_write(g->v, reg, val, len);
 }
 
 static void set(struct guest *g, u64 gpa, u64 val)

@@ -36,34 +36,6 @@ struct fixture {
 	struct rnd_state rnd;
 };
 
-static int model_init(struct kviommu *v)
-{
-	return 0;
-}
-
-static void model_exit(struct kviommu *v)
-{
-}
-
-static int model_open(struct kviommu *v)
-{
-	return 0;
-}
-
-static void model_for_each(struct kviommu *v, kviommu_shadow_fn fn, void *arg)
-{
-	fn(&((struct fixture *)v->model_priv)->s, 0, arg);
-}
-
-static const struct kviommu_model test_model = {
-	.name = "test",
-	.init = model_init,
-	.exit = model_exit,
-	.open = model_open,
-	.close = model_exit,
-	.for_each_shadow = model_for_each,
-};
-
 static u64 iova_of(struct fixture *f, unsigned int page)
 {
 	return f->base + ((u64)page << PAGE_SHIFT);
@@ -385,12 +357,12 @@ static struct fixture *fixture_create(struct kunit *test,
 	struct fixture *f;
 	struct mock *m;
 
-	m = mock_create(test, &test_model);
+	m = mock_create(test, &mock_shadow_model);
 	f = kunit_kzalloc(test, sizeof(*f), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, f);
 	mock_seed(test, &f->rnd, seed);
 	f->m = m;
-	m->v.model_priv = f;
+	m->v.model_priv = &f->s;
 	mock_mem_create(m, CHUNKS, layout, &f->rnd);
 	m->v.gmem.demand = demand;
 	kviommu_shadow_init(&f->s, &m->v.gmem);
@@ -408,7 +380,8 @@ static struct fixture *fixture_create(struct kunit *test,
 static void sync_exit(struct kunit *test)
 {
 	struct mock *m = test->priv;
-	struct fixture *f = m ? m->v.model_priv : NULL;
+	struct fixture *f = m && m->v.model_priv ?
+		container_of(m->v.model_priv, struct fixture, s) : NULL;
 
 	if (f && f->inited) {
 		if (!IS_ERR_OR_NULL(f->hostdom))

@@ -2,8 +2,6 @@
 /*
  * The guest's side of a VT-d vIOMMU.
  */
-#include <linux/unaligned.h>
-
 #include "vtd_guest.h"
 
 /**
@@ -47,21 +45,12 @@ void vg_exit(struct kunit *test)
 
 u64 vg_read(struct vtd_guest *g, u32 reg, size_t len)
 {
-	u8 buf[8] = {};
-
-	mutex_lock(&g->v->lock);
-	g->v->model->read(g->v, reg, buf, len);
-	mutex_unlock(&g->v->lock);
-	return get_unaligned_le64(buf);
+	return mock_read(g->v, reg, len);
 }
 
 void vg_write(struct vtd_guest *g, u32 reg, u64 val, size_t len)
 {
-	__le64 buf = cpu_to_le64(val);
-
-	mutex_lock(&g->v->lock);
-	g->v->model->write(g->v, reg, &buf, len);
-	mutex_unlock(&g->v->lock);
+	mock_write(g->v, reg, val, len);
 }
 
 /* What the worker does when something other than the guest wakes it. */
