@@ -164,6 +164,20 @@ static void set_want(struct fixture *f, struct mock_dev *d, enum want want)
 			      want == WANT_CHOSEN_BYPASS_UNSAFE;
 }
 
+/* A device of a vIOMMU that is open */
+static struct mock_dev *create_attached(struct fixture *f, enum want want)
+{
+	struct mock_dev *d = mock_add_dev(f->m, 0, NULL);
+
+	mock_assign(d, 0);
+	mock_bind(d);
+	mock_open(f->m);
+	kviommu_memory(&f->m->v, true);
+	set_want(f, d, want);
+	KUNIT_ASSERT_EQ(f->m->test, 0, mock_attach(d, GUEST_PT));
+	return d;
+}
+
 /* Is the device where it should be, and nowhere else? */
 static void expect_state(struct fixture *f, struct mock_dev *d,
 			 enum kviommu_state state, struct kviommu_shadow *s)
@@ -297,14 +311,8 @@ static void state_group_of_two(struct kunit *test)
 static void state_not_touched(struct kunit *test)
 {
 	struct fixture *f = create(test);
-	struct mock_dev *d = mock_add_dev(f->m, 0, NULL);
+	struct mock_dev *d = create_attached(f, WANT_A);
 
-	mock_assign(d, 0);
-	mock_bind(d);
-	mock_open(f->m);
-	kviommu_memory(&f->m->v, true);
-	set_want(f, d, WANT_A);
-	KUNIT_ASSERT_EQ(test, 0, mock_attach(d, GUEST_PT));
 	expect_state(f, d, KVIOMMU_TRANSLATED, &f->a);
 	KUNIT_EXPECT_EQ(test, d->attaches, 1);
 	KUNIT_EXPECT_EQ(test, 0, apply(f, d));
@@ -404,14 +412,8 @@ static void state_bypass_together(struct kunit *test)
 static void state_broken(struct kunit *test)
 {
 	struct fixture *f = create(test);
-	struct mock_dev *d = mock_add_dev(f->m, 0, NULL);
+	struct mock_dev *d = create_attached(f, WANT_A);
 
-	mock_assign(d, 0);
-	mock_bind(d);
-	mock_open(f->m);
-	kviommu_memory(&f->m->v, true);
-	set_want(f, d, WANT_A);
-	KUNIT_ASSERT_EQ(test, 0, mock_attach(d, GUEST_PT));
 	f->m->short_unmap = true;
 	mutex_lock(&f->m->v.lock);
 	KUNIT_EXPECT_EQ(test, 0, kviommu_shadow_unmap(&f->a, 0x1000, 0x1fff));
@@ -426,14 +428,8 @@ static void state_broken(struct kunit *test)
 static void state_broken_memory(struct kunit *test)
 {
 	struct fixture *f = create(test);
-	struct mock_dev *d = mock_add_dev(f->m, 0, NULL);
+	struct mock_dev *d = create_attached(f, WANT_A);
 
-	mock_assign(d, 0);
-	mock_bind(d);
-	mock_open(f->m);
-	kviommu_memory(&f->m->v, true);
-	set_want(f, d, WANT_A);
-	KUNIT_ASSERT_EQ(test, 0, mock_attach(d, GUEST_PT));
 	f->m->short_unmap = true;
 	mock_mem_gone(f->m, 0, PAGE_SIZE);
 	KUNIT_EXPECT_TRUE(test, f->a.broken);
@@ -570,14 +566,8 @@ static void state_vmm(struct kunit *test)
 static void state_quiet(struct kunit *test)
 {
 	struct fixture *f = create(test);
-	struct mock_dev *d = mock_add_dev(f->m, 0, NULL);
+	struct mock_dev *d = create_attached(f, WANT_BYPASS_UNSAFE);
 
-	mock_assign(d, 0);
-	mock_bind(d);
-	mock_open(f->m);
-	kviommu_memory(&f->m->v, true);
-	set_want(f, d, WANT_BYPASS_UNSAFE);
-	KUNIT_ASSERT_EQ(test, 0, mock_attach(d, GUEST_PT));
 	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
 	mock_dev_reset(d);
 	KUNIT_EXPECT_FALSE(test, d->kdev->ep->unsafe);
