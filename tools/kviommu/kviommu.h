@@ -55,6 +55,7 @@ int run(char *const argv[], char **output);
 void print_json(struct json_object *object);
 uint64_t parse_number(const char *text, const char *what);
 double parse_seconds(const char *text, const char *option, double least);
+double now(void);
 
 /* pci.c: addresses, [dddd:]bb:dd.f; as a number dddd << 16 | bb << 8 | dd << 3 | f */
 bool bdf_parse(const char *text, uint32_t *id);

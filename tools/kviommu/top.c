@@ -8,7 +8,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kviommu.h"
@@ -172,14 +171,6 @@ static void latency_line(char *line)
 		latency_add((t.seconds - begun[slot].at) * 1e6);
 		begun[slot].pid = 0;
 	}
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
 static void latency_start(void)

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "kviommu.h"
@@ -105,14 +104,6 @@ void trace_probe(const char *kind, const char *name, const char *function)
 	rc = write_file("1", "%s/events/%s/enable", instance, event);
 	if (rc)
 		die(REFUSED, "cannot turn the probe of %s on: %s", function, strerror(rc));
-}
-
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
 /* Whole lines of what there is; false if there is nothing */

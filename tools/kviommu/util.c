@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "kviommu.h"
@@ -253,4 +254,13 @@ double parse_seconds(const char *text, const char *option, double least)
 		die(USAGE, "%s wants seconds, from %g to a million, not '%s'", option,
 		    least, text);
 	return n;
+}
+
+/* Seconds of a clock that is never set */
+double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
