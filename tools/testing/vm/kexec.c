@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kexec KERNEL INITRD: load them for the next kexec, with the arguments that this
- * kernel has. kexec -e: do it.
+ * kexec KERNEL INITRD [ARG]: load them for the next kexec, with the arguments that
+ * this kernel has, and that one. kexec -e: do it.
  */
 #define _GNU_SOURCE
 #include <err.h>
@@ -32,13 +32,14 @@ int main(int argc, char **argv)
 			LINUX_REBOOT_CMD_KEXEC, NULL);
 		err(1, "reboot");
 	}
-	if (argc != 3)
-		errx(1, "usage: kexec KERNEL INITRD | -e");
+	if (argc != 3 && argc != 4)
+		errx(1, "usage: kexec KERNEL INITRD [ARG] | -e");
 	len = read(fd, cmdline, sizeof(cmdline) - 1);
 	if (len < 0)
 		err(1, "/proc/cmdline");
 	cmdline[len] = 0;
-	cmdline[strcspn(cmdline, "\n")] = 0;
+	len = strcspn(cmdline, "\n");
+	snprintf(cmdline + len, sizeof(cmdline) - len, " %s", argc == 4 ? argv[3] : "");
 	if (syscall(SYS_kexec_file_load, open_file(argv[1]), open_file(argv[2]),
 		    strlen(cmdline) + 1, cmdline, 0ul))
 		err(1, "kexec_file_load");
