@@ -3,6 +3,14 @@
  * vfio-nvme BDF: what a driver in user space does. An NVMe controller that vfio-pci
  * has gets memory by VFIO, is started, and tells of itself by DMA, once at the
  * start of that memory and once at its end. Prints "serial" and what it says.
+ *
+ * vfio-nvme BDF N: in a guest behind VT-d in legacy mode, it goes on doing so while
+ * all of the unit's caches are invalidated N times, and then while the unit is told N
+ * times to use the root table that it uses. Nothing of the tables changes, so that
+ * no DMA may be lost. The unit is driven by its registers, behind the back of the
+ * guest's kernel, which has no reason to use it meanwhile. Prints for each
+ * "hitless", what it was, and numbers: times, commands, of these still under way when
+ * the unit was done, and lost, and pages with wrong bytes.
  */
 #include <err.h>
 #include <fcntl.h>
@@ -21,7 +29,10 @@
 #define PAGE		4096ul
 #define IOVA		0x10000000ul
 #define SIZE		(64ul << 20)
-#define QUEUE		16		/* entries */
+#define QUEUE		256		/* entries; queue and answers begin on pages of their own */
+#define COMMANDS	0ul		/* in the memory */
+#define ANSWERS		(4 * PAGE)
+#define PAGES		(5 * PAGE)	/* of data */
 
 /* Registers, and what is written to them (NVMe base specification 2.0, 3.1.3) */
 #define CC		0x14
@@ -30,14 +41,37 @@
 #define ASQ		0x28
 #define ACQ		0x30
 #define SQ0TDBL		0x1000
+#define CQ0HDBL		0x1004
 #define CC_ENABLE	(4 << 20 | 6 << 16 | 1)
+#define CSTS_CFS	2		/* fatal: it could not read a command */
+#define CQE_PHASE	(1 << 16)
 
 #define IDENTIFY	0x06
 #define SERIAL		4		/* in what it answers, 20 bytes */
 
+/* Registers of VT-d (specification 4.1, 11.4) */
+#define DMAR_TABLE	"/sys/firmware/acpi/tables/DMAR"
+#define DRHD_BASE	56		/* in it, of the first unit (8.3) */
+#define ECAP		0x10
+#define ECAP_IRO(ecap)	(((ecap) >> 8 & 0x3ff) * 16)
+#define GCMD		0x18
+#define GSTS		0x1c
+#define GSTS_STATES	0x96ffffff	/* not what a command does once (11.4.4.2) */
+#define GCMD_SRTP	(1u << 30)
+#define GCMD_QIE	(1u << 26)
+#define CCMD		0x28
+#define CCMD_GLOBAL	(1ull << 63 | 1ull << 61)
+#define IOTLB_GLOBAL	(1ull << 63 | 1ull << 60 | 3ull << 48)
+#define IQT		0x88
+
+#define BURST		128		/* commands at a time */
+
 static int container, device;
 static uint64_t bar;
 static volatile uint8_t *mem;
+static uint64_t size = SIZE;
+static unsigned int tail, head;		/* of the admin queue, counted on */
+static volatile uint8_t *unit;
 
 static void access_bar(uint64_t offset, void *val, size_t len, int write)
 {
@@ -122,10 +156,10 @@ static void map_memory(void)
 		.argsz = sizeof(map),
 		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
 		.iova = IOVA,
-		.size = SIZE,
+		.size = size,
 	};
 
-	mem = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
+	mem = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (mem == MAP_FAILED)
 		err(1, "memory");
@@ -134,46 +168,207 @@ static void map_memory(void)
 		err(1, "VFIO_IOMMU_MAP_DMA");
 }
 
-/* Submission queue: first page; completion queue: second */
+/* The admin queue, emptied */
 static void start(void)
 {
 	set32(CC, 0);
 	wait_ready(0);
+	tail = 0;
+	head = 0;
+	memset((void *)mem, 0, PAGES);
 	set32(AQA, (QUEUE - 1) << 16 | (QUEUE - 1));
-	set64(ASQ, IOVA);
-	set64(ACQ, IOVA + PAGE);
+	set64(ASQ, IOVA + COMMANDS);
+	set64(ACQ, IOVA + ANSWERS);
 	set32(CC, CC_ENABLE);
 	wait_ready(1);
 }
 
-/* Command @n: the controller writes what it is to the page at @offset. */
-static void identify(unsigned int n, uint64_t offset)
+/* The controller is to write what it is to the page at @offset. */
+static void identify(uint64_t offset)
 {
-	volatile uint32_t *sqe = (volatile uint32_t *)(mem + n * 64);
-	volatile uint32_t *cqe = (volatile uint32_t *)(mem + PAGE + n * 16);
+	volatile uint32_t *sqe = (volatile uint32_t *)(mem + COMMANDS + tail % QUEUE * 64);
 	uint64_t prp = IOVA + offset;
 
-	sqe[0] = n << 16 | IDENTIFY;
+	sqe[0] = tail << 16 | IDENTIFY;
 	sqe[6] = prp;
 	sqe[7] = prp >> 32;
 	sqe[10] = 1;		/* the controller */
+	tail++;
+}
+
+static void ring(void)
+{
 	__sync_synchronize();
-	set32(SQ0TDBL, n + 1);
-	for (int i = 0; i < 5000 && !(cqe[3] & 1 << 16); i++)
+	set32(SQ0TDBL, tail % QUEUE);
+}
+
+/* Has the controller answered command @n? */
+static int answered(unsigned int n)
+{
+	volatile uint32_t *cqe = (volatile uint32_t *)(mem + ANSWERS + n % QUEUE * 16);
+
+	return (cqe[3] >> 16 & 1) != n / QUEUE % 2;
+}
+
+/* What it answers to the next one: a status, or nothing at all */
+static int reap(void)
+{
+	volatile uint32_t *cqe = (volatile uint32_t *)(mem + ANSWERS + head % QUEUE * 16);
+	uint32_t csts = 0;
+
+	for (int i = 0; i < 5000 && !answered(head) && !(csts & CSTS_CFS); i++) {
 		usleep(1000);
-	if (cqe[3] >> 16 != 1)
-		errx(1, "command %u: status 0x%x", n, cqe[3] >> 16);
+		access_bar(CSTS, &csts, sizeof(csts), 0);
+	}
+	if (!answered(head))
+		return -1;
+	return cqe[3] >> 17;
+}
+
+static void done(void)
+{
+	set32(CQ0HDBL, head % QUEUE);
+}
+
+static void tell(uint64_t offset)
+{
+	int status;
+
+	identify(offset);
+	ring();
+	status = reap();
+	if (status)
+		errx(1, "command %u: status 0x%x", head, status);
+	head++;
+	done();
 	printf("serial %.20s\n", (const char *)mem + offset + SERIAL);
+}
+
+static uint32_t unit_get32(unsigned int offset)
+{
+	return *(volatile uint32_t *)(unit + offset);
+}
+
+static uint64_t unit_get64(unsigned int offset)
+{
+	return *(volatile uint64_t *)(unit + offset);
+}
+
+static void unit_set64(unsigned int offset, uint64_t val)
+{
+	*(volatile uint64_t *)(unit + offset) = val;
+}
+
+static void open_unit(void)
+{
+	int table = open(DMAR_TABLE, O_RDONLY), all = open("/dev/mem", O_RDWR | O_SYNC);
+	uint64_t base;
+
+	if (table < 0 || pread(table, &base, sizeof(base), DRHD_BASE) != sizeof(base))
+		err(1, DMAR_TABLE);
+	unit = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, all, base);
+	if (unit == MAP_FAILED)
+		err(1, "the unit at 0x%llx", (unsigned long long)base);
+}
+
+/* One bit is set or cleared at a time; wait until GSTS says that it is so. */
+static void command(uint32_t bit, uint32_t want)
+{
+	uint32_t states = unit_get32(GSTS) & GSTS_STATES & ~bit;
+
+	*(volatile uint32_t *)(unit + GCMD) = states | want;
+	for (int i = 0; i < 5000 && (unit_get32(GSTS) & bit) != want; i++)
+		usleep(1000);
+	if ((unit_get32(GSTS) & bit) != want)
+		errx(1, "GSTS stays 0x%x", unit_get32(GSTS));
+}
+
+static void write_and_wait(unsigned int offset, uint64_t val)
+{
+	unit_set64(offset, val);
+	for (int i = 0; i < 5000 && unit_get64(offset) & 1ull << 63; i++)
+		usleep(1000);
+	if (unit_get64(offset) & 1ull << 63)
+		errx(1, "register 0x%x stays busy", offset);
+}
+
+static void invalidate(void)
+{
+	write_and_wait(CCMD, CCMD_GLOBAL);
+	ring();
+	write_and_wait(ECAP_IRO(unit_get64(ECAP)) + 8, IOTLB_GLOBAL);
+}
+
+/* As software does, which can't know whether the unit invalidates by itself. */
+static void set_root(void)
+{
+	command(GCMD_SRTP, GCMD_SRTP);
+	ring();
+	invalidate();
+}
+
+static void dma_during(const char *what, void (*act)(void), unsigned int times)
+{
+	unsigned int commands = 0, flying = 0, lost = 0, wrong = 0;
+	uint8_t *want = (uint8_t *)mem + PAGES, *pages = want + PAGE;
+
+	for (unsigned int n = 0; n < times; n++) {
+		unsigned int first = tail;
+
+		memset(pages, 0, BURST * PAGE);
+		/* The controller begins before the unit does, and gets the rest meanwhile. */
+		for (int i = 0; i < BURST; i++) {
+			if (i == BURST / 2)
+				ring();
+			identify(PAGES + PAGE + i * PAGE);
+		}
+		commands += BURST;
+		act();
+		for (unsigned int i = head; i != tail; i++)
+			flying += !answered(i);
+		for (; head != tail; head++) {
+			if (reap()) {
+				/* It may have stopped for good, and is started anew. */
+				lost += tail - head;
+				start();
+				break;
+			}
+			wrong += !!memcmp(pages + (head - first) * PAGE, want, PAGE);
+		}
+		done();
+	}
+	printf("hitless %s: times %u commands %u under way %u lost %u wrong %u\n",
+	       what, times, commands, flying, lost, wrong);
+}
+
+static void hitless(unsigned int times)
+{
+	open_unit();
+	/* The kernel has a queue for this, and registers are for when that is off. */
+	command(GCMD_QIE, 0);
+	dma_during("invalidations", invalidate, times);
+	dma_during("roots", set_root, times);
+	/*
+	 * The unit begins at the start of the queue again. So when the kernel goes on
+	 * where it was, what it had put there is done once more, which hurts nobody.
+	 */
+	unit_set64(IQT, 0);
+	command(GCMD_QIE, GCMD_QIE);
 }
 
 int main(int argc, char **argv)
 {
-	if (argc != 2)
-		errx(1, "usage: vfio-nvme BDF");
+	if (argc != 2 && argc != 3)
+		errx(1, "usage: vfio-nvme BDF [N]");
+	/* What is mapped without need is walked N times. */
+	if (argc == 3)
+		size = PAGES + (1 + BURST + 1) * PAGE;
 	open_device(argv[1]);
 	map_memory();
 	start();
-	identify(0, 2 * PAGE);
-	identify(1, SIZE - PAGE);
+	tell(PAGES);
+	tell(size - PAGE);
+	if (argc == 3)
+		hitless(strtoul(argv[2], NULL, 0));
 	return 0;
 }
