@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* create, remove, assign, unassign */
+/* create, remove, assign, unassign, assume-reset */
 #include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
@@ -283,5 +283,31 @@ int cmd_unassign(int argc, char **argv)
 	}
 	if (persist)
 		mdevctl_unassign(&v, host);
+	return DONE;
+}
+
+int cmd_assume_reset(int argc, char **argv)
+{
+	const struct endpoint *ep = NULL;
+	char host[MAX_BDF], *what;
+	struct viommu v;
+	size_t i;
+
+	if (argc != 3)
+		misused("assume-reset ID HOST");
+	v = viommu_need_active(argv[1]);
+	bdf_name(bdf_need(argv[2]), host);
+	for (i = 0; i < v.nr_endpoints; i++) {
+		if (!strcmp(v.endpoints[i].host, host))
+			ep = &v.endpoints[i];
+	}
+	if (!ep)
+		die(ABSENT, "%s is not assigned to vIOMMU %s; 'kviommu list' shows what is",
+		    host, v.uuid);
+	if (!*ep->mark)
+		warn("%s is neither dirty nor unsafe; dmesg | grep kviommu says what blocks it",
+		     host);
+	what = format("assume that %s was reset", host);
+	attribute_write(v.uuid, "assume_reset", host, what);
 	return DONE;
 }

@@ -11,8 +11,8 @@ _kviommu()
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		COMPREPLY=($(compgen -W 'list create remove assign unassign check acpi qemu
-			show top trace help --help --version' -- "$cur"))
+		COMPREPLY=($(compgen -W 'list create remove assign unassign assume-reset check
+			acpi qemu show top trace help --help --version' -- "$cur"))
 		return
 	fi
 	ids=$(command ls /sys/bus/mdev/devices /etc/mdevctl.d/kviommu 2>/dev/null | grep -v :)
@@ -44,6 +44,7 @@ _kviommu()
 		remove) words="--persist $ids" ;;
 		assign) words="--bind --persist $ids" ;;
 		unassign) words="--persist $ids" ;;
+		assume-reset) words="$ids $hosts" ;;
 		check) words="--json $hosts" ;;
 		acpi)
 			words="--output $ids"

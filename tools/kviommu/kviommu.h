@@ -30,6 +30,7 @@ int cmd_create(int argc, char **argv);
 int cmd_remove(int argc, char **argv);
 int cmd_assign(int argc, char **argv);
 int cmd_unassign(int argc, char **argv);
+int cmd_assume_reset(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_acpi(int argc, char **argv);
 int cmd_qemu(int argc, char **argv);
@@ -74,6 +75,7 @@ struct endpoint {
 	uint32_t id;
 	char host[MAX_BDF];
 	char state[16];
+	char mark[8];			/* "dirty", "unsafe" or nothing */
 };
 
 enum startup { UNDEFINED, MANUAL, AUTO };

@@ -19,6 +19,7 @@ static const struct command commands[] = {
 	{ "remove", cmd_remove, "ID", "remove one" },
 	{ "assign", cmd_assign, "ID HOST GUEST", "put a host device behind one" },
 	{ "unassign", cmd_unassign, "ID HOST", "take it away" },
+	{ "assume-reset", cmd_assume_reset, "ID HOST", "take a device for one that was reset" },
 	{ "check", cmd_check, "HOST", "say whether a device is fit, and what to do" },
 	{ "acpi", cmd_acpi, "viot|dmar|iort ...", "the table that tells the guest" },
 	{ "qemu", cmd_qemu, "ID", "the arguments for QEMU" },

@@ -23,6 +23,7 @@ static struct json_object *endpoints_json(const struct viommu *v)
 		json_object_object_add(one, "guest", json_object_new_string(guest));
 		json_object_object_add(one, "host", json_object_new_string(v->endpoints[i].host));
 		json_object_object_add(one, "state", json_object_new_string(v->endpoints[i].state));
+		json_object_object_add(one, "mark", json_object_new_string(v->endpoints[i].mark));
 		json_object_array_add(list, one);
 	}
 	return list;
@@ -92,8 +93,9 @@ static void print_endpoints(const struct viommu *v)
 
 	for (i = 0; i < v->nr_endpoints; i++) {
 		bdf_guest_name(v->endpoints[i].id, guest);
-		printf("  %-12s -> %-12s %s\n", v->endpoints[i].host, guest,
-		       v->endpoints[i].state);
+		printf("  %-12s -> %-12s %s%s%s\n", v->endpoints[i].host, guest,
+		       v->endpoints[i].state, *v->endpoints[i].mark ? " " : "",
+		       v->endpoints[i].mark);
 	}
 }
 

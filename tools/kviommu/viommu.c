@@ -43,7 +43,9 @@ static void endpoints_read(struct viommu *v)
 
 		v->endpoints = grow(v->endpoints, v->nr_endpoints, sizeof(*ep));
 		ep = &v->endpoints[v->nr_endpoints];
-		if (sscanf(line, "%x %15s %15s", &ep->id, ep->host, ep->state) == 3)
+		ep->mark[0] = 0;
+		if (sscanf(line, "%x %15s %15s %7s", &ep->id, ep->host, ep->state,
+			   ep->mark) >= 3)
 			v->nr_endpoints++;
 	}
 	free(text);

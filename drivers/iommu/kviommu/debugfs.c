@@ -44,7 +44,7 @@ static int endpoints_show(struct seq_file *s, void *unused)
 		domain = v->model->domain_id(ep);
 		if (domain >= 0)
 			seq_printf(s, " domain %lld", domain);
-		seq_printf(s, "%s\n", kviommu_endpoint_unsafe(ep) ? " unsafe" : "");
+		seq_printf(s, "%s\n", kviommu_endpoint_mark(ep));
 	}
 	mutex_unlock(&v->lock);
 	return 0;

@@ -88,6 +88,21 @@ bool kviommu_endpoint_unsafe(const struct kviommu_endpoint *ep)
 	       (READ_ONCE(ep->kdev->bound) && READ_ONCE(ep->kdev->dirty));
 }
 
+/**
+ * kviommu_endpoint_mark() - why an administrator may find it blocked
+ * @ep: endpoint of a locked vIOMMU
+ *
+ * A dirty one need not be open: it is unsafe for whoever opens it next.
+ *
+ * Return: what follows its state in a line of text.
+ */
+const char *kviommu_endpoint_mark(const struct kviommu_endpoint *ep)
+{
+	if (ep->unsafe)
+		return " unsafe";
+	return READ_ONCE(ep->kdev->dirty) ? " dirty" : "";
+}
+
 static void resolve(struct kviommu *v, struct kviommu_group *g,
 		    struct kviommu_target *t)
 {

@@ -611,6 +611,7 @@ void kviommu_group_leave(struct kviommu_endpoint *ep);
 int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g);
 int kviommu_group_move(struct kviommu *v, struct kviommu_group *g);
 bool kviommu_endpoint_unsafe(const struct kviommu_endpoint *ep);
+const char *kviommu_endpoint_mark(const struct kviommu_endpoint *ep);
 void kviommu_group_mark_unsafe(struct kviommu_group *g);
 bool kviommu_group_hold(struct kviommu_group *g);
 bool kviommu_group_held(const struct kviommu_group *g);

@@ -111,9 +111,10 @@ static ssize_t endpoints_show(struct device *dev,
 
 	mutex_lock(&v->lock);
 	xa_for_each(&v->endpoints, id, ep)
-		len += sysfs_emit_at(buf, len, "0x%04x %s %s\n", ep->id,
+		len += sysfs_emit_at(buf, len, "0x%04x %s %s%s\n", ep->id,
 				     dev_name(ep->kdev->dev),
-				     kviommu_state_name(kviommu_endpoint_state(ep)));
+				     kviommu_state_name(kviommu_endpoint_state(ep)),
+				     kviommu_endpoint_mark(ep));
 	mutex_unlock(&v->lock);
 	return len;
 }

@@ -391,6 +391,8 @@ TEST_F(virtio, bypass_register_not_negotiated)
  */
 TEST_F(virtio, guest_reset_while_busy)
 {
+	char text[256];
+
 	ASSERT_UP(&self->vmm, VMM_MAPPED);
 	ASSERT_EQ(0, virtio_reset(self->v));
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
@@ -399,7 +401,11 @@ TEST_F(virtio, guest_reset_while_busy)
 	ASSERT_EQ(0, vfio_bus_master(&self->vmm.edu[0].dev, true));
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
+	ASSERT_EQ(0, mdev_get(&self->host.mdev, "endpoints", text, sizeof(text)));
+	EXPECT_TRUE(strstr(text, " blocked unsafe"));
 	ASSERT_EQ(0, mdev_assume_reset(&self->host.mdev, self->host.bdf[0]));
+	ASSERT_EQ(0, mdev_get(&self->host.mdev, "endpoints", text, sizeof(text)));
+	EXPECT_FALSE(strstr(text, "unsafe"));
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_GPA, DATA_GPA);
 	EXPECT_EQ(0, mdev_counter(&self->host.mdev, "mappings"));
 	EXPECT_WORKS(self);
