@@ -119,7 +119,7 @@ static struct viommu *add(struct viommu **list, size_t *n, const char *uuid)
 	*list = grow(*list, *n, sizeof(*v));
 	v = &(*list)[(*n)++];
 	memset(v, 0, sizeof(*v));
-	snprintf(v->uuid, sizeof(v->uuid), "%s", uuid);
+	memccpy(v->uuid, uuid, 0, UUID_LEN);
 	return v;
 }
 
