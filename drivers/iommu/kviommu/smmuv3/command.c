@@ -269,15 +269,8 @@ static bool do_command(struct kviommu_smmu *sm, const struct smmu_cmd *cmd)
  */
 #define AWAY_MS		1000
 
-/*
- * The message has no place: is it to be waited for? Only in the queue itself, where
- * drivers poll for it, it is known to be memory.
- */
-static bool wait_for_memory(struct kviommu_smmu *sm, u64 addr,
-			    const struct smmu_queue *q)
+static bool wait_for_memory(struct kviommu_smmu *sm)
 {
-	if (addr - q->gpa >= (u64)SMMU_CMD_SIZE << q->log2)
-		return false;
 	if (!sm->away)
 		sm->give_up = jiffies + msecs_to_jiffies(AWAY_MS);
 	sm->away = time_before(jiffies, sm->give_up);
@@ -285,27 +278,41 @@ static bool wait_for_memory(struct kviommu_smmu *sm, u64 addr,
 }
 
 /*
+ * What is known to be memory: what can't be written is, and the queue itself, where
+ * drivers poll for messages.
+ */
+static bool is_memory(u64 addr, int rc, const struct smmu_queue *q)
+{
+	return rc == -EPERM || addr - q->gpa < (u64)SMMU_CMD_SIZE << q->log2;
+}
+
+/*
  * 4.7.3. A message to what is no memory is the VMM's, as it can find in CMD_SYNC.
+ * One that memory does not take has aborted, and the command is complete (7.5).
  * Returns false if it is to be tried again.
  */
 static bool sync_done(struct kviommu_smmu *sm, const struct smmu_cmd *cmd,
 		      const struct smmu_queue *q)
 {
 	__le32 data = cpu_to_le32(cmd->data);
-	int rc = -EFAULT;
+	int rc;
 
 	/* The guest may read and write what was unmapped from now on. */
 	kviommu_flush_all(sm->f.v);
 	if (cmd->cs != SMMU_SYNC_IRQ)
 		return true;
-	if (cmd->addr)
+	if (cmd->addr) {
 		rc = kviommu_gmem_copy(&sm->f.v->gmem, cmd->addr, &data,
 				       sizeof(data), true);
-	if (!rc)
-		return true;
-	/* Read-only memory is there. */
-	if (cmd->addr && rc != -EPERM && wait_for_memory(sm, cmd->addr, q))
-		return false;
+		if (!rc)
+			return true;
+		if (is_memory(cmd->addr, rc, q)) {
+			if (rc != -EPERM && wait_for_memory(sm))
+				return false;
+			smmu_error(sm, SMMU_GERROR_MSI_CMDQ_ABT);
+			return true;
+		}
+	}
 	kviommu_irq_msix(sm->f.v, KVIOMMU_SMMUV3_SYNC_VECTOR);
 	return true;
 }

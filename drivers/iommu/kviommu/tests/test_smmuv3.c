@@ -23,6 +23,7 @@
 #define MSI		0x22000
 #define TABLES		0x30000
 #define DATA		0x200000
+#define READ_ONLY_GPA	0x600000	/* where no test has pinned anything */
 
 #define PAGE		0xc43ULL	/* valid, AF, nG, unprivileged; read, write */
 #define READ_ONLY	0xcc3ULL
@@ -697,7 +698,9 @@ static void command_errors(struct kunit *test)
 	static const u64 bad[] = {
 		0, 0x07, 0xff, SMMU_CMD_ATC_INV, SMMU_CMD_PRI_RESP,
 		SMMU_CMD_RESUME, SMMU_CMD_STALL_TERM, SMMU_CMD_TLBI_EL2_ALL,
-		SMMU_CMD_TLBI_EL2_VA, SMMU_CMD_TLBI_EL3_ALL,
+		SMMU_CMD_TLBI_EL2_ASID, SMMU_CMD_TLBI_EL2_VA,
+		SMMU_CMD_TLBI_EL2_VAA, SMMU_CMD_TLBI_EL3_ALL,
+		SMMU_CMD_TLBI_EL3_VA,
 		SMMU_CMD_SYNC | 3 << 12, SMMU_CMD_CFGI_STE | SMMU_CMD0_SSEC,
 	};
 	struct guest *g = create_s1(test);
@@ -756,6 +759,15 @@ static void sync_message(struct kunit *test)
 	put_cmd(g, SMMU_CMD_SYNC | SMMU_SYNC_SEV << 12, MSI);
 	KUNIT_EXPECT_TRUE(test, ring(g));
 	KUNIT_EXPECT_EQ(test, (u32)word(g, MSI), 0);
+	KUNIT_EXPECT_EQ(test, smmu_gerror(&g->sm->regs), 0);
+	/* Memory that can't be written: the command is done all the same. */
+	mock_mem_readonly(g->m, READ_ONLY_GPA, 0x1000, true);
+	put_cmd(g, SMMU_CMD_SYNC | SMMU_SYNC_IRQ << 12, READ_ONLY_GPA);
+	KUNIT_EXPECT_TRUE(test, ring(g));
+	KUNIT_EXPECT_EQ(test, smmu_gerror(&g->sm->regs),
+			SMMU_GERROR_MSI_CMDQ_ABT);
+	put(g, SMMU_GERRORN, get(g, SMMU_GERROR), 4);
+	KUNIT_EXPECT_EQ(test, smmu_gerror(&g->sm->regs), 0);
 }
 
 /* One that drivers poll for, in the queue, waits for memory that is away. */
@@ -790,6 +802,8 @@ static void message_away(struct kunit *test)
 		KUNIT_EXPECT_FALSE(test, g->sm->away);
 		mock_mem_hole(g->m, queue + 0x1000, 0x1000, false);
 		KUNIT_EXPECT_EQ(test, word(g, queue + 0x1008), i ? 0 : 1);
+		KUNIT_EXPECT_EQ(test, smmu_gerror(&g->sm->regs),
+				i ? SMMU_GERROR_MSI_CMDQ_ABT : 0);
 	}
 }
 

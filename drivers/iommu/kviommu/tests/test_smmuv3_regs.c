@@ -40,7 +40,7 @@ static const struct expected expected[] = {
 	{ 0x2c, .rw = 6, .cr0 = 1 },
 	{ 0x44, .rw = 0x1f3f1f, .reset = 0x1000 },
 	{ 0x50, .rw = 5 },
-	{ 0x64, .rw = 5 },
+	{ 0x64, .rw = 0x15 },
 	{ 0x68, .rw = 0xfffffffc, .irq = 1 },
 	{ 0x6c, .rw = 0xfffff, .irq = 1 },
 	{ 0x70, .rw = 0xffffffff, .irq = 1 },
