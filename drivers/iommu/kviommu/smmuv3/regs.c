@@ -36,6 +36,9 @@ struct smmu_reg {
 #define HI(reg)		(LO(reg) + 1)
 
 #define CR0_BITS	(SMMU_CR0_SMMUEN | SMMU_CR0_EVENTQEN | SMMU_CR0_CMDQEN)
+/* Attributes of the stream table, and of the queues (6.3.11) */
+#define CR1_TABLE	GENMASK(11, 6)
+#define CR1_QUEUE	GENMASK(5, 0)
 #define IRQ_BITS	(SMMU_IRQ_CTRL_GERROR | SMMU_IRQ_CTRL_EVENTQ)
 /* Messages of queues and of errors are the VMM's: none of them aborts here. */
 #define GERROR_BITS	(SMMU_GERROR_CMDQ | SMMU_GERROR_EVENTQ_ABT | \
@@ -61,7 +64,7 @@ struct smmu_reg {
 /* What has no entry is read-only or reserved. */
 static const struct smmu_reg regs[] = {
 	[LO(SMMU_CR0)]		= RW(CR0_BITS),
-	[LO(SMMU_CR1)]		= LO_WITHOUT(GENMASK(11, 0), CR0_BITS),
+	[LO(SMMU_CR1)]		= RW(CR1_TABLE | CR1_QUEUE),
 	[LO(SMMU_CR2)]		= LO_WITHOUT(SMMU_CR2_RECINVSID | SMMU_CR2_PTM,
 					     SMMU_CR0_SMMUEN),
 	[LO(SMMU_GBPA)]		= RW(GENMASK(20, 16) | GENMASK(13, 8) |
@@ -176,23 +179,35 @@ static u32 wrote(struct smmu_regs *r, u32 offset, u32 old, u32 new)
 	}
 }
 
+/* Bits that can be written now */
+static u32 writable(const struct smmu_regs *r, u32 offset)
+{
+	const struct smmu_reg *reg = &regs[(offset & 0xffff) / sizeof(u32)];
+	u32 cr0 = smmu_get32(r, SMMU_CR0) | smmu_get32(r, SMMU_CR0ACK);
+
+	if (cr0 & reg->cr0 || smmu_get32(r, SMMU_IRQ_CTRL) & reg->irq)
+		return 0;
+	/* Its halves are for different things. */
+	if (offset == SMMU_CR1)
+		return (cr0 & SMMU_CR0_SMMUEN ? 0 : CR1_TABLE) |
+		       (cr0 & ~SMMU_CR0_SMMUEN ? 0 : CR1_QUEUE);
+	return reg->rw;
+}
+
 static u32 write_word(struct smmu_regs *r, u32 offset, u32 val)
 {
-	u32 cr0 = smmu_get32(r, SMMU_CR0) | smmu_get32(r, SMMU_CR0ACK);
-	const struct smmu_reg *reg;
-	u32 old, new;
+	u32 rw, old, new;
 
 	if (!is_there(offset))
 		return 0;
-	reg = &regs[(offset & 0xffff) / sizeof(u32)];
-	if (!reg->rw || cr0 & reg->cr0 ||
-	    smmu_get32(r, SMMU_IRQ_CTRL) & reg->irq)
+	rw = writable(r, offset);
+	if (!rw)
 		return 0;
 	/* It says that all of it is to be taken over, and is 0 when it is. */
 	if (offset == SMMU_GBPA && !(val & SMMU_GBPA_UPDATE))
 		return 0;
 	old = smmu_get32(r, offset);
-	new = (old & ~reg->rw) | (val & reg->rw);
+	new = (old & ~rw) | (val & rw);
 	smmu_set32(r, offset, new);
 	return wrote(r, offset, old, new);
 }

@@ -36,7 +36,7 @@ static const struct expected expected[] = {
 	{ 0x14, .reset = 0x55 },
 	{ 0x1c, .reset = 1 },
 	{ 0x20, .rw = 0xd },
-	{ 0x28, .rw = 0xfff, .cr0 = 0xd },
+	{ 0x28, .rw = 0xfff },	/* see attributes() */
 	{ 0x2c, .rw = 6, .cr0 = 1 },
 	{ 0x44, .rw = 0x1f3f1f, .reset = 0x1000 },
 	{ 0x50, .rw = 5 },
@@ -124,6 +124,8 @@ static void guarded(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(expected); i++) {
 		const struct expected *e = &expected[i];
 
+		if (e->offset == SMMU_CR1)
+			continue;
 		for (bit = 0; bit < 4; bit++) {
 			u32 before;
 
@@ -151,6 +153,28 @@ static void guarded(struct kunit *test)
 					    e->rw ?: e->reset, "0x%x %u",
 					    e->offset, bit);
 		}
+	}
+}
+
+/* 6.3.11: of the table while that is not in use, of queues likewise */
+static void attributes(struct kunit *test)
+{
+	static const u32 rw[] = { 0xfff, 0x03f, [4] = 0xfc0, 0, [8] = 0xfc0, 0,
+				  [12] = 0xfc0, 0 };
+	struct smmu_regs r;
+	unsigned int cr0;
+
+	for (cr0 = 0; cr0 < ARRAY_SIZE(rw); cr0++) {
+		if (cr0 & 2)
+			continue;
+		reset(&r);
+		smmu_set32(&r, SMMU_CR0, cr0);
+		smmu_regs_write(&r, SMMU_CR1, U32_MAX, 4);
+		KUNIT_EXPECT_EQ(test, smmu_regs_read(&r, SMMU_CR1, 4), rw[cr0]);
+		reset(&r);
+		smmu_set32(&r, SMMU_CR0ACK, cr0);
+		smmu_regs_write(&r, SMMU_CR1, U32_MAX, 4);
+		KUNIT_EXPECT_EQ(test, smmu_regs_read(&r, SMMU_CR1, 4), rw[cr0]);
 	}
 }
 
@@ -390,6 +414,7 @@ static void decoded(struct kunit *test)
 static struct kunit_case regs_cases[] = {
 	KUNIT_CASE(every_bit),
 	KUNIT_CASE(guarded),
+	KUNIT_CASE(attributes),
 	KUNIT_CASE(accesses),
 	KUNIT_CASE(what_writes_ask_for),
 	KUNIT_CASE(queues),
