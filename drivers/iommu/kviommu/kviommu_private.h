@@ -966,7 +966,7 @@ struct kviommu_follow_ops {
 		      const struct kviommu_gendpoint *ge, u8 reason, u64 addr,
 		      bool write);
 	void (*host_fault)(struct kviommu_follow *f,
-			   const struct kviommu_gendpoint *ge,
+			   struct kviommu_gendpoint *ge,
 			   const struct kviommu_fault *fault);
 	void (*refused)(struct kviommu_follow *f, struct kviommu_gendpoint *ge);
 	u8 (*lost)(const struct kviommu_follow *f,

@@ -99,16 +99,26 @@ static void smmu_fault(struct kviommu_follow *f,
 		.addr = walk ? 0 : addr,
 	};
 
+	/*
+	 * 7.2: an event is of a transaction. Its device may never use what was
+	 * only found to be left out, and is heard of when it does, if that can
+	 * be. No host reports what it blocks altogether, as it does for all
+	 * other reasons.
+	 */
+	if (reason == SMMU_EVENT_F_TRANSLATION &&
+	    ge->flags & SMMU_ENDPOINT_REPORTED)
+		return;
 	record(to_smmu(f), ge, fault, addr, write);
 }
 
 static void smmu_host_fault(struct kviommu_follow *f,
-			    const struct kviommu_gendpoint *ge,
+			    struct kviommu_gendpoint *ge,
 			    const struct kviommu_fault *fault)
 {
 	struct kviommu_smmu *sm = to_smmu(f);
 	struct smmu_leaf leaf;
 
+	ge->flags |= SMMU_ENDPOINT_REPORTED;
 	smmu_translate(&sm->view, &f->reader.reader, ge->ep->id, fault->iova,
 		       fault->write ? KVIOMMU_WRITE : KVIOMMU_READ, &leaf);
 	/* Here it may also be that what is new was not looked at yet. */
@@ -142,7 +152,8 @@ static void smmu_lookup(struct kviommu_follow *f, struct kviommu_gendpoint *ge)
 	stages = ctx.key.flags & (SMMU_KEY_S1 | SMMU_KEY_S2);
 	ge->did = (u32)ctx.vmid << 16 | ctx.asid;
 	/* Without a first stage no CD holds anything back. */
-	ge->flags = (ctx.record || !(stages & SMMU_KEY_S1) ?
+	ge->flags = (ge->flags & SMMU_ENDPOINT_REPORTED) |
+		    (ctx.record || !(stages & SMMU_KEY_S1) ?
 			SMMU_ENDPOINT_RECORD : 0) |
 		    (ctx.s2_record ? SMMU_ENDPOINT_S2_RECORD : 0) |
 		    (stages == SMMU_KEY_S2 ? SMMU_ENDPOINT_S2_ONLY : 0);

@@ -34,6 +34,8 @@ enum {
 #define SMMU_ENDPOINT_S2_RECORD	BIT(1)
 /* and there is only a second one */
 #define SMMU_ENDPOINT_S2_ONLY	BIT(2)
+/* The host has reported a fault of it, so it reports what it meets. */
+#define SMMU_ENDPOINT_REPORTED	BIT(3)
 
 /**
  * struct smmu_cmd - a command, taken apart

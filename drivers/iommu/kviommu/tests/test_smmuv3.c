@@ -910,6 +910,36 @@ static void second_stage_events(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, w[0] >> 32, SID2);
 }
 
+/* What a host reports is not told before a device meets it. */
+static void reported(struct kunit *test)
+{
+	struct guest *g = create(test);
+	struct mock_dev *d = mock_add_dev(g->m, 0, NULL);
+	u64 w[4];
+
+	mock_add_resv(d, IOVA, 0x1000, IOMMU_RESV_RESERVED);
+	plug(g, d, SID2);
+	set_config(g, SID, 5);
+	set_config(g, SID2, 0);
+	enable(g);
+	kviommu_fault_report(g->v, mock_dev_dev(g->d), IOVA, true);
+	KUNIT_EXPECT_TRUE(test, cfgi(g, SID));
+	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_F_TRANSLATION);
+	map(g, IOVA, DATA);
+	KUNIT_EXPECT_TRUE(test, tlbi_asid(g, 0, 1));
+	KUNIT_EXPECT_TRUE(test, nothing(g->d, IOVA));
+	KUNIT_EXPECT_EQ(test, event(g, w), 0);
+	kviommu_fault_report(g->v, mock_dev_dev(g->d), IOVA, true);
+	KUNIT_EXPECT_TRUE(test, sync(g));
+	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_F_TRANSLATION);
+	KUNIT_EXPECT_EQ(test, w[1], FIELD_PREP(SMMU_EVENT1_CLASS,
+					       SMMU_CLASS_IN));
+	/* To be blocked is told of: then there is no more to report. */
+	set(g, ste(SID), 0);
+	KUNIT_EXPECT_TRUE(test, cfgi(g, SID));
+	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_C_BAD_STE);
+}
+
 /* A table of the first stage that the second one has not to be read */
 static void unreadable_table(struct kunit *test)
 {
@@ -1045,6 +1075,7 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(message_away),
 	KUNIT_CASE(events),
 	KUNIT_CASE(second_stage_events),
+	KUNIT_CASE(reported),
 	KUNIT_CASE(unreadable_table),
 	KUNIT_CASE(bad_tables),
 	KUNIT_CASE(off_busy),

@@ -144,7 +144,7 @@ static void vtd_tell_fault(struct kviommu_follow *follow,
 }
 
 static void vtd_host_fault(struct kviommu_follow *f,
-			   const struct kviommu_gendpoint *ve,
+			   struct kviommu_gendpoint *ve,
 			   const struct kviommu_fault *fault)
 {
 	const struct vtd_view *view = &to_vtd(f)->view;
