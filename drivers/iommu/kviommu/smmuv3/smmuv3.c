@@ -217,6 +217,42 @@ static const __le64 *check_table(struct smmu_walk *w, unsigned int slot,
 	return kviommu_follow_check(&sm->f, slot, page, w->next, bits);
 }
 
+/*
+ * IDR5.VAX can't say that addresses of a first stage end below 48 bits, and guests
+ * that use such ones are not to be left in the dark. So some is looked at of what
+ * no walk has; that finds the first page of most tables.
+ */
+#define ABOVE_BUDGET	1024
+
+static void look_above(struct kviommu_smmu *sm, struct kviommu_gdomain *d)
+{
+	u64 last = sm->f.v->frozen.last;
+	struct kviommu_gendpoint *ge;
+	struct kviommu_endpoint *ep;
+	struct kviommu_run run;
+	unsigned long id;
+	unsigned int n;
+
+	if (last == U64_MAX)
+		return;
+	smmu_walk_start(&sm->walk, smmu_key(d), &sm->f.reader.reader, last + 1,
+			U64_MAX);
+	sm->walk.budget = ABOVE_BUDGET;
+	n = smmu_walk_next(&sm->walk, &run, 1);
+	sm->f.credits -= ABOVE_BUDGET - sm->walk.budget;
+	if (!n || run.fault)
+		return;
+	sm->above = true;
+	kviommu_warn(sm->f.v, "KV46: the guest's domain %u has addresses above 0x%llx, which the host does not translate: not mapped\n",
+		     d->did, last);
+	xa_for_each(&sm->f.v->endpoints, id, ep) {
+		ge = kviommu_gendpoint(ep);
+		if (ge && (ge->domain == d || ge->next == d))
+			smmu_fault(&sm->f, ge, SMMU_EVENT_F_TRANSLATION,
+				   run.iova, false);
+	}
+}
+
 static void walk_start(struct kviommu_follow *f, struct kviommu_gdomain *d,
 		       u64 first, u64 last)
 {
@@ -224,6 +260,8 @@ static void walk_start(struct kviommu_follow *f, struct kviommu_gdomain *d,
 	struct kviommu_smmu *sm = to_smmu(f);
 	u8 a = key->half[0].granule, b = key->half[1].granule;
 
+	if (!first && !sm->above)
+		look_above(sm, d);
 	smmu_walk_start(&sm->walk, key, &f->reader.reader, first, last);
 	/* Tables of two sizes are not told apart by what is known of them. */
 	if ((key->flags & (SMMU_KEY_S1 | SMMU_KEY_S2)) !=
@@ -453,6 +491,7 @@ static int smmu_open(struct kviommu *v)
 
 	memset(&sm->count, 0, sizeof(sm->count));
 	sm->global = false;
+	sm->above = false;
 	smmu_reset(v);
 	return kviommu_follow_open(&sm->f);
 }

@@ -72,6 +72,7 @@ struct smmu_counters {
  * @walk: a walk, which is large
  * @cmd: the next command, if it is @fetched
  * @global: pages of all ASIDs were found since a VMM has opened it
+ * @above: addresses were found that no host has, likewise
  * @away: the message of the CMD_SYNC has no place just now
  * @give_up: until when to wait for that, jiffies
  * @quiet: no command since the last CMD_SYNC has anything looked at again
@@ -85,6 +86,7 @@ struct kviommu_smmu {
 	struct smmu_cmd cmd;
 	bool fetched;
 	bool global;
+	bool above;
 	bool away;
 	bool quiet;
 	unsigned long give_up;

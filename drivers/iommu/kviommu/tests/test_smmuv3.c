@@ -940,6 +940,34 @@ static void reported(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_C_BAD_STE);
 }
 
+/* Addresses that the host does not have are not lost without a word. */
+static void above(struct kunit *test)
+{
+	struct guest *g = create(test);
+	u64 w[4];
+
+	mutex_lock(&g->v->lock);
+	g->v->frozen.last = GENMASK_ULL(38, 0);
+	mutex_unlock(&g->v->lock);
+	set_config(g, SID, 5);
+	map(g, IOVA, DATA);
+	enable(g);
+	KUNIT_EXPECT_FALSE(test, g->sm->above);
+	map(g, BIT_ULL(40) + 0x5000, DATA);
+	KUNIT_EXPECT_TRUE(test, tlbi_va(g, 0, 1, IOVA));
+	KUNIT_EXPECT_EQ(test, event(g, w), 0);
+	KUNIT_EXPECT_TRUE(test, tlbi_asid(g, 0, 1));
+	KUNIT_EXPECT_TRUE(test, g->sm->above);
+	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_F_TRANSLATION);
+	KUNIT_EXPECT_EQ(test, w[0] >> 32, SID);
+	KUNIT_EXPECT_EQ(test, w[2], BIT_ULL(40) + 0x5000);
+	/* Once, and it is in nobody's way. */
+	KUNIT_EXPECT_TRUE(test, tlbi_asid(g, 0, 1));
+	KUNIT_EXPECT_EQ(test, event(g, w), 0);
+	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA, DATA));
+	KUNIT_EXPECT_TRUE(test, nothing(g->d, BIT_ULL(40) + 0x5000));
+}
+
 /* A table of the first stage that the second one has not to be read */
 static void unreadable_table(struct kunit *test)
 {
@@ -1076,6 +1104,7 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(events),
 	KUNIT_CASE(second_stage_events),
 	KUNIT_CASE(reported),
+	KUNIT_CASE(above),
 	KUNIT_CASE(unreadable_table),
 	KUNIT_CASE(bad_tables),
 	KUNIT_CASE(off_busy),
