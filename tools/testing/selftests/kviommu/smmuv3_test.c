@@ -290,6 +290,22 @@ TEST_F(smmuv3, queue_wraps)
 	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
 }
 
+/* A message to memory that can't be written aborts; its CMD_SYNC is done. */
+TEST_F(smmuv3, message_aborts)
+{
+	struct smmu *s = &self->s;
+
+	ASSERT_EQ(0, vmm_add_high(&self->vmm, 0, HIGH_SIZE, false));
+	smmu_put(s, SMMU_C_SYNC_IRQ(0x1234), HIGH_GPA);
+	EXPECT_EQ(0, smmu_sync(s));
+	EXPECT_EQ(0, *(volatile u32 *)self->vmm.high);
+	EXPECT_EQ(SMMU_MSI_CMDQ_ABT, smmu_read(s, SMMU_GERROR, 4) ^
+				     smmu_read(s, SMMU_GERRORN, 4));
+	smmu_write(s, SMMU_GERRORN, smmu_read(s, SMMU_GERROR, 4), 4);
+	EXPECT_EQ(smmu_read(s, SMMU_GERROR, 4), smmu_read(s, SMMU_GERRORN, 4));
+	EXPECT_EQ(0, smmu_sync(s));
+}
+
 /* ---- events, and bad input ---- */
 
 TEST_F(smmuv3, events)

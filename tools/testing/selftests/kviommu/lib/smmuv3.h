@@ -33,6 +33,7 @@
 #define SMMU_EVENTQEN		4u
 #define SMMU_CMDQEN		8u
 #define SMMU_GBPA_ABORT		(1u << 20)
+#define SMMU_MSI_CMDQ_ABT	(1u << 4)	/* of GERROR */
 #define SMMU_GBPA_UPDATE	(1u << 31)
 
 /* Commands (4.1), first word */
