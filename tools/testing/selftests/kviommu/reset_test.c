@@ -163,13 +163,15 @@ static int enter(struct machine *m, enum state to, const char *quiesce_ms)
 	return rc ?: mdev_set(&m->host.mdev, "quiesce_ms", quiesce_ms);
 }
 
-#define EXPECT_STATE(m, state) do {					\
+#define EXPECT_STATE_OF(m, n, state) do {				\
 	char is[32] = "";						\
 									\
-	EXPECT_EQ(0, mdev_endpoint_state(&(m)->host.mdev, ENDPOINT(0),	\
+	EXPECT_EQ(0, mdev_endpoint_state(&(m)->host.mdev, ENDPOINT(n),	\
 					 is, sizeof(is)));		\
 	EXPECT_STREQ(state_name[state], is);				\
 } while (0)
+
+#define EXPECT_STATE(m, state)	EXPECT_STATE_OF(m, 0, state)
 
 #define COUNT(m, name)	mdev_counter(&(m)->host.mdev, name)
 
@@ -400,13 +402,7 @@ FIXTURE_TEARDOWN(nvme)
 	TEARDOWN_HOST(&self->m.host);
 }
 
-#define EXPECT_NVME(self, state) do {					\
-	char is[32] = "";						\
-									\
-	EXPECT_EQ(0, mdev_endpoint_state(&(self)->m.host.mdev, ENDPOINT(1),	\
-					 is, sizeof(is)));		\
-	EXPECT_STREQ(state_name[state], is);				\
-} while (0)
+#define EXPECT_NVME(self, state)	EXPECT_STATE_OF(&(self)->m, 1, state)
 
 /* Translated, and mastering the bus; then its vIOMMU is reset by its guest */
 #define HOLD_NVME(self) do {						\
@@ -513,6 +509,131 @@ TEST_F(nvme, detached)
 	EXPECT_NVME(self, BLOCKED);
 	ASSERT_EQ(0, vfio_reset(&self->dev));
 	EXPECT_NVME(self, BYPASS);
+}
+
+/* ---- two that can only be reset together ---- */
+
+FIXTURE(pair)
+{
+	struct machine m;
+	int log;
+};
+
+FIXTURE_SETUP(pair)
+{
+	struct machine *m = &self->m;
+	int rc = host_setup_pair(&m->host, KVIOMMU_VIRTIO);
+
+	if (rc == -ENODEV)
+		SKIP(return, "%s", m->host.why);
+	ASSERT_EQ(0, rc) TH_LOG("%s", m->host.why);
+	ASSERT_EQ(0, mdev_set(&m->host.mdev, "quiesce_ms", LONG_MS));
+	vmm_init(&m->vmm, &m->host, NULL);
+	self->log = kmsg_open();
+	ASSERT_LE(0, self->log);
+	ASSERT_UP(&m->vmm, VMM_MAPPED);
+}
+
+FIXTURE_TEARDOWN(pair)
+{
+	if (self->log >= 0)
+		close(self->log);
+	vmm_close(&self->m.vmm);
+	TEARDOWN_HOST(&self->m.host);
+}
+
+#define EXPECT_PAIR(m, state) do {					\
+	EXPECT_STATE_OF(m, 0, state);					\
+	EXPECT_STATE_OF(m, 1, state);					\
+} while (0)
+
+#define EXPECT_PAIR_WRITES(expected, m, iova) do {			\
+	EXPECT_WRITES(expected, &(m)->vmm, 0, iova, DATA_GPA);		\
+	EXPECT_WRITES(expected, &(m)->vmm, 1, iova, DATA_GPA);		\
+} while (0)
+
+#define EXPECT_PAIR_MASTERS(m, expected) do {				\
+	EXPECT_EQ(expected, command(&(m)->vmm.edu[0].dev) &		\
+			    PCI_COMMAND_MASTER);			\
+	EXPECT_EQ(expected, command(&(m)->vmm.edu[1].dev) &		\
+			    PCI_COMMAND_MASTER);			\
+} while (0)
+
+#define ASSERT_PAIR_MASTERS(m) do {					\
+	ASSERT_EQ(0, vfio_bus_master(&(m)->vmm.edu[0].dev, true));	\
+	ASSERT_EQ(0, vfio_bus_master(&(m)->vmm.edu[1].dev, true));	\
+} while (0)
+
+#define EXPECT_NO_HOST_FAULT(self)					\
+	EXPECT_EQ(false, kmsg_says((self)->log, "handling fault status"))
+
+/* The one that the VMM resets, and the other one */
+TEST_F(pair, hot_reset_ends_the_hold)
+{
+	struct machine *m = &self->m;
+	long long resets = COUNT(m, "event_endpoint_reset");
+
+	EXPECT_PAIR_WRITES(1, m, DATA_IOVA);
+	ASSERT_EQ(0, system_reset(m));
+	EXPECT_PAIR(m, QUIESCING);
+	/* Neither can be reset on its own */
+	EXPECT_NE(0, vfio_reset(&m->vmm.edu[0].dev));
+	EXPECT_PAIR(m, QUIESCING);
+	EXPECT_PAIR_WRITES(1, m, DATA_IOVA);
+	ASSERT_EQ(0, vfio_hot_reset(&m->vmm.edu[1].dev));
+	EXPECT_PAIR(m, BYPASS);
+	EXPECT_PAIR_MASTERS(m, 0);
+	EXPECT_EQ(resets + 2, COUNT(m, "event_endpoint_reset"));
+	EXPECT_EQ(1, COUNT(m, "reset_hold"));
+	EXPECT_EQ(0, COUNT(m, "mappings"));
+	ASSERT_PAIR_MASTERS(m);
+	EXPECT_PAIR(m, BYPASS);
+	EXPECT_PAIR_WRITES(1, m, DATA_GPA);
+	EXPECT_NO_HOST_FAULT(self);
+	EXPECT_PAIR_WRITES(0, m, DATA_IOVA);
+}
+
+/* As VMMs do that reset devices first */
+TEST_F(pair, hot_reset_before_their_viommu)
+{
+	struct machine *m = &self->m;
+
+	ASSERT_EQ(0, vfio_hot_reset(&m->vmm.edu[0].dev));
+	EXPECT_PAIR(m, TRANSLATED);
+	EXPECT_PAIR_MASTERS(m, 0);
+	ASSERT_EQ(0, system_reset(m));
+	EXPECT_PAIR(m, BYPASS);
+	EXPECT_EQ(0, COUNT(m, "reset_hold"));
+	ASSERT_PAIR_MASTERS(m);
+	EXPECT_PAIR_WRITES(1, m, DATA_GPA);
+	EXPECT_NO_HOST_FAULT(self);
+}
+
+static int open_again(struct machine *m, int n)
+{
+	struct vfio_dev *dev = &m->vmm.edu[n].dev;
+	char dir[512];
+
+	pci_path(m->host.bdf[n], ".", dir, sizeof(dir));
+	return vfio_open(dev, dir) ?: vfio_bind(dev, m->vmm.iommufd) ?:
+	       vfio_attach(dev, m->vmm.hwpt);
+}
+
+/* VFIO resets them when the last one is closed; until then, what was closed is dirty */
+TEST_F(pair, closed)
+{
+	struct machine *m = &self->m;
+
+	edu_close(&m->vmm.edu[0]);
+	ASSERT_EQ(0, viommu_detach(&m->vmm.v, DOMAIN, ENDPOINT(1)));
+	EXPECT_STATE_OF(m, 1, BYPASS);
+	ASSERT_EQ(0, open_again(m, 0));
+	EXPECT_PAIR(m, BLOCKED);
+	vmm_close_endpoints(&m->vmm);
+	ASSERT_EQ(0, open_again(m, 0));
+	ASSERT_EQ(0, open_again(m, 1));
+	EXPECT_PAIR(m, BYPASS);
+	EXPECT_NO_HOST_FAULT(self);
 }
 
 /* ---- phases ---- */

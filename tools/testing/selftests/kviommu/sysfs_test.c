@@ -442,43 +442,30 @@ TEST_F(sysfs, boot_blocked)
 /* All functions of a group belong to one vIOMMU, or to nobody else */
 TEST_F(sysfs, group_partly_elsewhere)
 {
-	char bdf[8][BDF_LEN], group[2][32], driver[64];
-	int n = pci_find(EDU_VENDOR, EDU_DEVICE, bdf, 8);
-	int i, j, a = -1, b = -1;
+	char bdf[2][BDF_LEN], driver[64];
 
-	for (i = 0; i < n && a < 0; i++) {
-		for (j = i + 1; j < n; j++) {
-			pci_group_name(bdf[i], group[0], sizeof(group[0]));
-			pci_group_name(bdf[j], group[1], sizeof(group[1]));
-			if (strcmp(group[0], group[1]))
-				continue;
-			a = i;
-			b = j;
-			break;
-		}
-	}
-	if (a < 0)
+	if (pci_find_pair(EDU_VENDOR, EDU_DEVICE, bdf))
 		SKIP(return, "no two edu devices in one IOMMU group");
 	/* The fixture's device may be one of the two */
 	mdev_unassign(&self->host.mdev, self->host.bdf[0]);
-	ASSERT_EQ(0, pci_set_driver(bdf[a], KVIOMMU_DRIVER));
-	ASSERT_EQ(0, pci_set_driver(bdf[b], KVIOMMU_DRIVER));
+	ASSERT_EQ(0, pci_set_driver(bdf[0], KVIOMMU_DRIVER));
+	ASSERT_EQ(0, pci_set_driver(bdf[1], KVIOMMU_DRIVER));
 	ASSERT_EQ(0, mdev_create(&self->other, KVIOMMU_VIRTIO));
-	ASSERT_EQ(0, mdev_assign(&self->other, bdf[a], "0x28"));
-	EXPECT_EQ(-EBUSY, mdev_assign(&self->host.mdev, bdf[b], "0x28"));
+	ASSERT_EQ(0, mdev_assign(&self->other, bdf[0], "0x28"));
+	EXPECT_EQ(-EBUSY, mdev_assign(&self->host.mdev, bdf[1], "0x28"));
 	EXPECT_SAID(self, "cannot assign %s: %s of the same IOMMU group belongs to vIOMMU %s",
-		    bdf[b], bdf[a], self->other.uuid);
-	EXPECT_EQ(0, mdev_assign(&self->other, bdf[b], "0x30"));
+		    bdf[1], bdf[0], self->other.uuid);
+	EXPECT_EQ(0, mdev_assign(&self->other, bdf[1], "0x30"));
 	ASSERT_EQ(0, mdev_remove(&self->other));
 	/* The same with a foreign driver on the other function */
 	if (system("modprobe vfio-pci") == 0 &&
-	    !pci_set_driver(bdf[b], "vfio-pci")) {
-		pci_driver_name(bdf[b], driver, sizeof(driver));
+	    !pci_set_driver(bdf[1], "vfio-pci")) {
+		pci_driver_name(bdf[1], driver, sizeof(driver));
 		EXPECT_STREQ("vfio-pci", driver);
-		EXPECT_EQ(-EBUSY, mdev_assign(&self->host.mdev, bdf[a], "0x28"));
+		EXPECT_EQ(-EBUSY, mdev_assign(&self->host.mdev, bdf[0], "0x28"));
 		EXPECT_SAID(self, "cannot assign %s: %s of the same IOMMU group is used by driver vfio-pci",
-			    bdf[a], bdf[b]);
-		pci_set_driver(bdf[b], NULL);
+			    bdf[0], bdf[1]);
+		pci_set_driver(bdf[1], NULL);
 	}
 }
 

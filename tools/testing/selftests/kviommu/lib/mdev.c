@@ -52,6 +52,23 @@ int pci_find(u16 vendor, u16 device, char (*bdf)[BDF_LEN], int max)
 	return n;
 }
 
+int pci_find_pair(u16 vendor, u16 device, char (*bdf)[BDF_LEN])
+{
+	char found[8][BDF_LEN], group[2][32];
+	int i, n = pci_find(vendor, device, found, 8);
+
+	/* Those of a group follow each other. */
+	for (i = 1; i < n; i++) {
+		if (pci_group_name(found[i - 1], group[0], sizeof(group[0])) ||
+		    pci_group_name(found[i], group[1], sizeof(group[1])) ||
+		    strcmp(group[0], group[1]))
+			continue;
+		memcpy(bdf, found[i - 1], 2 * BDF_LEN);
+		return 0;
+	}
+	return -ENODEV;
+}
+
 int pci_driver_name(const char *bdf, char *buf, size_t size)
 {
 	char path[512];

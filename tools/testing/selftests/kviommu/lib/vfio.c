@@ -75,6 +75,15 @@ int vfio_reset(struct vfio_dev *dev)
 	return ioctl(dev->fd, VFIO_DEVICE_RESET) ? -errno : 0;
 }
 
+int vfio_hot_reset(struct vfio_dev *dev)
+{
+	struct vfio_pci_hot_reset reset = {
+		.argsz = sizeof(reset),
+	};
+
+	return ioctl(dev->fd, VFIO_DEVICE_PCI_HOT_RESET, &reset) ? -errno : 0;
+}
+
 int vfio_device_info(struct vfio_dev *dev, struct vfio_device_info *info)
 {
 	memset(info, 0, sizeof(*info));

@@ -21,6 +21,8 @@ int vfio_bind(struct vfio_dev *dev, int iommufd);
 int vfio_attach(struct vfio_dev *dev, u32 pt_id);
 int vfio_detach(struct vfio_dev *dev);
 int vfio_reset(struct vfio_dev *dev);
+/* Of its slot or bus, with all devices there */
+int vfio_hot_reset(struct vfio_dev *dev);
 int vfio_device_info(struct vfio_dev *dev, struct vfio_device_info *info);
 int vfio_region_info(struct vfio_dev *dev, u32 index,
 		     struct vfio_region_info *info);

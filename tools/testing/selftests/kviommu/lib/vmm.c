@@ -36,10 +36,8 @@ static int fail(struct host *host, int rc, const char *fmt, ...)
 
 static bool splat_before;
 
-int host_setup(struct host *host, const char *type, int endpoints)
+static int prepare(struct host *host, const char *type)
 {
-	int i, rc;
-
 	memset(host, 0, sizeof(*host));
 	host->type = type;
 	splat_before = kernel_tainted_by_splat();
@@ -47,10 +45,14 @@ int host_setup(struct host *host, const char *type, int endpoints)
 		return fail(host, -ENODEV, "the kviommu modules are not loaded");
 	if (!path_exists("/dev/iommu"))
 		return fail(host, -ENODEV, "no /dev/iommu");
-	i = pci_find(EDU_VENDOR, EDU_DEVICE, host->bdf, endpoints);
-	if (i < endpoints)
-		return fail(host, -ENODEV, "needs %d edu devices, found %d",
-			    endpoints, i);
+	return 0;
+}
+
+/* With the endpoints in bdf */
+static int make_viommu(struct host *host, int endpoints)
+{
+	int i, rc;
+
 	for (i = 0; i < endpoints; i++) {
 		rc = pci_set_driver(host->bdf[i], KVIOMMU_DRIVER);
 		if (rc)
@@ -58,10 +60,10 @@ int host_setup(struct host *host, const char *type, int endpoints)
 				    ": %s", host->bdf[i], strerror(-rc));
 	}
 	mdev_remove_stale();
-	rc = mdev_create(&host->mdev, type);
+	rc = mdev_create(&host->mdev, host->type);
 	if (rc)
 		return fail(host, rc, "mdev create: %s", strerror(-rc));
-	if (!strcmp(type, KVIOMMU_SMMUV3))
+	if (!strcmp(host->type, KVIOMMU_SMMUV3))
 		rc = mdev_set(&host->mdev, "late_mappings", "1");
 	if (rc)
 		return fail(host, rc, "late_mappings: %s", strerror(-rc));
@@ -78,6 +80,30 @@ int host_setup(struct host *host, const char *type, int endpoints)
 		host->endpoints++;
 	}
 	return 0;
+}
+
+int host_setup(struct host *host, const char *type, int endpoints)
+{
+	int n, rc = prepare(host, type);
+
+	if (rc)
+		return rc;
+	n = pci_find(EDU_VENDOR, EDU_DEVICE, host->bdf, endpoints);
+	if (n < endpoints)
+		return fail(host, -ENODEV, "needs %d edu devices, found %d",
+			    endpoints, n);
+	return make_viommu(host, endpoints);
+}
+
+int host_setup_pair(struct host *host, const char *type)
+{
+	int rc = prepare(host, type);
+
+	if (rc)
+		return rc;
+	if (pci_find_pair(EDU_VENDOR, EDU_DEVICE, host->bdf))
+		return fail(host, -ENODEV, "no two edu devices in one IOMMU group");
+	return make_viommu(host, 2);
 }
 
 int host_split(struct host *from, struct host *to)

@@ -41,6 +41,8 @@ struct host {
 
 /* -ENODEV: this machine has not got what the test needs, see why */
 int host_setup(struct host *host, const char *type, int endpoints);
+/* With two of one group */
+int host_setup_pair(struct host *host, const char *type);
 /* One vIOMMU more, with the from's last endpoint as its first */
 int host_split(struct host *from, struct host *to);
 void host_teardown(struct host *host);
