@@ -11,25 +11,9 @@
 
 #include <linux/pci_regs.h>
 
-#include "lib/smmuv3.h"
-#include "lib/vtd.h"
+#include "lib/machine.h"
 
-#define DID		5
 #define LONG_MS		"60000"
-
-enum model { VIRTIO, VTD, SMMUV3, NR_MODELS };
-
-static const char *const model_type[NR_MODELS] = {
-	KVIOMMU_VIRTIO, KVIOMMU_VTD, KVIOMMU_SMMUV3,
-};
-
-struct machine {
-	struct host host;
-	struct vmm vmm;
-	struct vtd vtd;
-	struct smmu smmu;
-	enum model model;
-};
 
 FIXTURE(reset)
 {
@@ -75,48 +59,6 @@ FIXTURE_TEARDOWN(reset)
 
 /* ---- the guest ---- */
 
-static int translate_smmu(struct smmu *s)
-{
-	u64 table = smmu_page(s), cd = smmu_page(s);
-
-	smmu_map(s, table, DATA_IOVA, DATA_GPA, 12, SMMU_S1_RW);
-	smmu_map(s, table, OUT_IOVA, OUT_GPA, 12, SMMU_S1_RW);
-	smmu_cd(s, cd, DID, table);
-	smmu_stream(s, ENDPOINT(0), SMMU_S1, cd, 0, 0);
-	return smmu_start(s);
-}
-
-static int translate(struct machine *m)
-{
-	struct vtd *v = &m->vtd;
-	u64 table;
-
-	if (m->model == VIRTIO)
-		return vmm_up(&m->vmm, VMM_MAPPED);
-	if (m->model == SMMUV3)
-		return translate_smmu(&m->smmu);
-	table = vtd_page(v);
-	vtd_map(v, table, DATA_IOVA, DATA_GPA, 12, VTD_R | VTD_W);
-	vtd_map(v, table, OUT_IOVA, OUT_GPA, 12, VTD_R | VTD_W);
-	vtd_context_translate(v, ENDPOINT(0), DID, table);
-	return vtd_start(v);
-}
-
-static int guest_reset(struct machine *m)
-{
-	return m->model == VTD ? vtd_command(&m->vtd, 0, VTD_TE) :
-	       m->model == SMMUV3 ? smmu_enable(&m->smmu, 0) :
-				    virtio_reset(&m->vmm.v);
-}
-
-static int guest_driver(struct machine *m)
-{
-	return m->model == VTD ? vtd_command(&m->vtd, VTD_TE, 0) :
-	       m->model == SMMUV3 ? smmu_start(&m->smmu) :
-				    virtio_start(&m->vmm.v, VIOMMU_ALL_FEATURES,
-						 1024);
-}
-
 static int set_bypass(struct machine *m, bool bypass)
 {
 	return m->model == SMMUV3 ? smmu_gbpa(&m->smmu, !bypass) :
@@ -149,15 +91,11 @@ static int enter(struct machine *m, enum state to, const char *quiesce_ms)
 	vmm_close(vmm);
 	rc = mdev_set(&m->host.mdev, "quiesce_ms",
 		      to == BLOCKED ? "0" : quiesce_ms) ?:
-	     vmm_up(vmm, m->model == VIRTIO ? VMM_DRIVER_OK : VMM_BUS_MASTER);
-	if (!rc && m->model == VTD)
-		vtd_init(&m->vtd, &vmm->viommu, vmm->ram, RAM_GPA, false);
-	else if (!rc && m->model == SMMUV3)
-		smmu_init(&m->smmu, &vmm->viommu, vmm->ram, RAM_GPA);
+	     machine_up(m);
 	if (!rc && translated)
-		rc = translate(m);
+		rc = machine_translate(m);
 	if (!rc && translated && to != TRANSLATED)
-		rc = guest_reset(m);
+		rc = machine_guest_reset(m);
 	if (!rc && to == UNBOUND)
 		vmm_close_endpoints(vmm);
 	return rc ?: mdev_set(&m->host.mdev, "quiesce_ms", quiesce_ms);
@@ -255,10 +193,10 @@ struct row {
 static const struct row rows[] = {
 	{ "system_reset", system_reset, LONG_MS,
 	  ALL(UNBOUND, BLOCKED, BYPASS, QUIESCING, QUIESCING) },
-	{ "guest_reset", guest_reset, LONG_MS,
+	{ "guest_reset", machine_guest_reset, LONG_MS,
 	  ALL(UNBOUND, BLOCKED, BYPASS, QUIESCING, QUIESCING) },
 	/* Its tables are there already, or there are none */
-	{ "guest_driver, guest_enable", guest_driver, LONG_MS,
+	{ "guest_driver, guest_enable", machine_guest_driver, LONG_MS,
 	  { { UNBOUND, BLOCKED, BYPASS, BLOCKED, BLOCKED },
 	    { UNBOUND, TRANSLATED, NEVER, TRANSLATED, TRANSLATED },
 	    { UNBOUND, TRANSLATED, NEVER, TRANSLATED, TRANSLATED } } },
