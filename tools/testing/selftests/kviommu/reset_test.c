@@ -449,6 +449,25 @@ TEST_F(nvme, detached)
 	EXPECT_NVME(self, BYPASS);
 }
 
+/* The host sleeps: no hold is left when its VMM is stopped, and so can't end one */
+TEST_F(nvme, host_suspends)
+{
+	int rc;
+
+	if (!path_exists("/sys/power/pm_test"))
+		SKIP(return, "needs CONFIG_SUSPEND and CONFIG_PM_SLEEP_DEBUG");
+	HOLD_NVME(self);
+	/* As far as that, and back after some seconds */
+	ASSERT_EQ(0, file_write("/sys/power/pm_test", "freezer"));
+	rc = file_write("/sys/power/state", "freeze");
+	EXPECT_EQ(0, file_write("/sys/power/pm_test", "none"));
+	ASSERT_EQ(0, rc);
+	EXPECT_NVME(self, BLOCKED);
+	EXPECT_EQ(1, COUNT(&self->m, "event_suspend"));
+	ASSERT_EQ(0, vfio_reset(&self->dev));
+	EXPECT_NVME(self, BYPASS);
+}
+
 /* ---- two that can only be reset together ---- */
 
 FIXTURE(pair)
