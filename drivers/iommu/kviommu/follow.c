@@ -1492,7 +1492,7 @@ s64 kviommu_follow_domain_id(const struct kviommu_endpoint *ep)
 {
 	const struct kviommu_gendpoint *ge = kviommu_gendpoint(ep);
 
-	return ge && ge->domain ? ge->domain->did : -1;
+	return ge && ge->domain ? (s64)ge->domain->did : -1;
 }
 
 /**
