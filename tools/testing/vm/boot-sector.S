@@ -9,7 +9,11 @@
 	.code16
 	.globl _start
 _start:
-	cli
+	/* The parameters of a FAT, which are written later, are in between. */
+	jmp	1f
+	nop
+	.org	62
+1:	cli
 	cld
 	xorw	%ax, %ax
 	movw	%ax, %ds
