@@ -486,4 +486,49 @@ FAIL_NTH_VTD(invalidate)
 		  EXPECT_EQ(1, mdev_counter(&self->host.mdev, "mappings")));
 }
 
+/* Off, and its device is bypassed when it was reset */
+FAIL_NTH_VTD(translation_off)
+{
+	struct vfio_dev *dev = &self->vmm.edu[0].dev;
+	struct vtd *v = &self->v;
+
+	ASSERT_UP(&self->vmm, VMM_BUS_MASTER);
+	vtd_tables(&self->vmm, v, variant->mode, &self->table);
+	ASSERT_EQ(0, vtd_start(v));
+	SWEEP_VTD(self, variant->mode, NOTHING,
+		  vtd_command(v, 0, VTD_TE);
+		  vfio_bus_master(dev, false);
+		  mdev_assume_reset(&self->host.mdev, self->host.bdf[0]);
+		  vfio_bus_master(dev, true),
+		  vfio_bus_master(dev, true);
+		  EXPECT_EQ(0, vtd_command(v, VTD_TE, 0));
+		  EXPECT_EQ(1, mdev_counter(&self->host.mdev, "mappings")));
+}
+
+/* Some memory goes, then all of it; and all comes back */
+FAIL_NTH_VTD(memory_returns)
+{
+	struct vmm *vmm = &self->vmm;
+	struct vtd *v = &self->v;
+	unsigned int i;
+
+	ASSERT_UP(vmm, VMM_BUS_MASTER);
+	ASSERT_EQ(0, vmm_add_high(vmm, 0, HIGH_SIZE, true));
+	memset(vmm->high, 1, HIGH_SIZE);
+	vtd_tables(vmm, v, variant->mode, &self->table);
+	for (i = 0; i < FEW / PAGE; i++)
+		vtd_map(v, self->table, MANY_IOVA + i * PAGE,
+			BORDER(HIGH_GPA) + i * PAGE, 12, vtd_rw(variant->mode));
+	ASSERT_EQ(0, vtd_start(v));
+	SWEEP_VTD(self, variant->mode,
+		  vmm_add_high(vmm, HIGH_SIZE / 2, HIGH_SIZE / 2, true);
+		  EXPECT_EQ(0, vtd_flush_all(v)),
+		  vmm_remove_high(vmm, HIGH_SIZE / 2, HIGH_SIZE / 2);
+		  vfio_detach(&vmm->viommu);
+		  vfio_attach(&vmm->viommu, vmm->ioas),
+		  vfio_attach(&vmm->viommu, vmm->ioas);
+		  vmm_remove_high(vmm, HIGH_SIZE / 2, HIGH_SIZE / 2);
+		  EXPECT_EQ(0, vtd_flush_all(v)));
+}
+
 TEST_HARNESS_MAIN
