@@ -649,6 +649,34 @@ static void vtd_marks_readonly(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, VG_DATA | 3, le64_to_cpu(*vg_word(m.g, at)));
 }
 
+/* Nothing is marked in legacy mode: its tables need not be writable. */
+static void vtd_tables_readonly(struct kunit *test)
+{
+	struct machine m = create(test, NULL);
+	unsigned int shift;
+	u16 sid;
+	u64 at;
+
+	map(&m, IOVA, VG_DATA);
+	vg_translate(m.g, SID, 1, m.root);
+	mock_mem_readonly(m.g->m, m.g->root, PAGE_SIZE, true);
+	mock_mem_readonly(m.g->m, vg_context(m.g, SID) & PAGE_MASK, PAGE_SIZE,
+			  true);
+	for (shift = 12; shift <= 39; shift += 9) {
+		at = vg_entry(m.g, m.root, 4, IOVA, shift, 0);
+		mock_mem_readonly(m.g->m, at & PAGE_MASK, PAGE_SIZE, true);
+	}
+	vg_start(m.g);
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	map(&m, IOVA + 0x1000, VG_DATA + 0x2000);
+	KUNIT_EXPECT_TRUE(test, vg_flush_page(m.g, 1, IOVA + 0x1000, 0));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + 0x1000,
+					   VG_DATA + 0x2000));
+	KUNIT_EXPECT_TRUE(test, vg_flush_all(m.g));
+	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA, VG_DATA));
+	KUNIT_EXPECT_EQ(test, VTD_FAULT_NONE, vg_fault(m.g, &sid, &at));
+}
+
 /* Two devices have one table, and only one of them has it marked. */
 static void vtd_marks_shared(struct kunit *test)
 {
@@ -1860,6 +1888,7 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(vtd_marks),
 	KUNIT_CASE(vtd_marks_changed),
 	KUNIT_CASE(vtd_marks_readonly),
+	KUNIT_CASE(vtd_tables_readonly),
 	KUNIT_CASE(vtd_marks_shared),
 	KUNIT_CASE(vtd_write_buffer),
 	KUNIT_CASE(vtd_off_quiet),

@@ -512,6 +512,36 @@ TEST_F(vtd, table_fault)
 	EXPECT_EQ(1, mdev_counter(&self->host.mdev, "dropped"));
 }
 
+/* ---- tables where no tables can be ---- */
+
+/* Hardware writes to no table that has no marks (3.7.2): they need not be writable */
+TEST_F(vtd, read_only_tables)
+{
+	struct vtd_fault fault;
+	struct vtd v;
+	u64 table;
+
+	if (variant->mode != VTD_LEGACY)
+		SKIP(return, "its tables are marked");
+	ASSERT_EQ(0, vmm_add_high(&self->vmm, 0, HIGH_SIZE, false));
+	vtd_init(&v, &self->vmm.viommu, self->vmm.high, HIGH_GPA, false);
+	table = vtd_page(&v);
+	map(&v, VTD_LEGACY, table, DATA_IOVA, DATA2_GPA);
+	map(&v, VTD_LEGACY, table, OUT_IOVA, OUT_GPA);
+	vtd_enter(&v, VTD_LEGACY, SID(0), DID, table, 0);
+	ASSERT_EQ(0, vtd_set_root(&v));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA2_GPA);
+	EXPECT_READS(1, &self->vmm, 0, DATA_IOVA, DATA2_GPA);
+	/* The queue is where it was. */
+	map(&v, VTD_LEGACY, table, DATA_IOVA + PAGE, DATA_GPA);
+	vtd_unmap(&v, table, DATA_IOVA, 12);
+	ASSERT_EQ(0, vtd_flush_pages(&self->v, VTD_LEGACY, DID, DATA_IOVA, 1));
+	EXPECT_WRITES(0, &self->vmm, 0, DATA_IOVA, DATA2_GPA);
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA + PAGE, DATA_GPA);
+	EXPECT_EQ(0, vtd_next_fault(&v, &fault));
+	EXPECT_EQ(0, mdev_counter(&self->host.mdev, "dropped"));
+}
+
 /* ---- on and off ---- */
 
 TEST_F(vtd, off_while_busy)
