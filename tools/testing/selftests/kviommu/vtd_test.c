@@ -776,6 +776,64 @@ TEST_F(vtd, toggled_under_load)
 	EXPECT_WRITES(0, &self->vmm, 0, DATA_GPA, DATA_GPA);
 }
 
+#define SPLITS	50
+
+/*
+ * A leaf of 2 MiB that small ones have replaced is split by the first of them that
+ * changes: what that costs a device which uses another one. How many transfers
+ * end just then depends on the machine; that it goes on afterwards does not.
+ */
+TEST_F(vtd, split_leaf)
+{
+	volatile u8 *target = vmm_ptr(&self->vmm, BIG_GPA);
+	unsigned int i, k, lost = 0;
+	struct rng rng = { .state = 5 };
+	struct vtd *v = &self->v;
+	volatile u64 *leaf, *small;
+	u64 table, start, took = 0;
+
+	if (variant->mode != VTD_LEGACY)
+		SKIP(return, "it is the same in all modes");
+	leaf = vtd_ptr(v, vtd_entry(v, self->table, BIG_IOVA, 21,
+				    VTD_R | VTD_W));
+	table = vtd_page(v);
+	small = vtd_ptr(v, table);
+	memset(vmm_ptr(&self->vmm, DATA_GPA), 0xee, 64);
+	edu_start_load(&self->vmm.edu[0], DATA_IOVA, 64);
+	ASSERT_EQ(0, edu_wait(&self->vmm.edu[0]));
+	for (i = 0; i < SPLITS; i++) {
+		/* A new one, since what was split once stays so */
+		*leaf = 0;
+		ASSERT_EQ(0, flush_domain(v, DID));
+		*leaf = BIG_GPA | 1 << 7 | VTD_R | VTD_W;
+		ASSERT_EQ(0, flush_domain(v, DID));
+		for (k = 0; k < 512; k++)
+			small[k] = (BIG_GPA + k * PAGE) | VTD_R | VTD_W;
+		*leaf = table | VTD_R | VTD_W;
+		ASSERT_EQ(0, flush_domain(v, DID));
+		/* Another one goes about when the transfer takes place. */
+		*target = 0x11;
+		edu_start_store(&self->vmm.edu[0], BIG_IOVA, 64);
+		usleep(85000 + rng_below(&rng, 25000));
+		small[100] = 0;
+		start = now_ns();
+		ASSERT_EQ(0, flush_domain(v, DID));
+		took += now_ns() - start;
+		ASSERT_EQ(0, edu_wait(&self->vmm.edu[0]));
+		lost += *target == 0x11;
+		if (i)
+			continue;
+		EXPECT_WRITES(1, &self->vmm, 0, BIG_IOVA, BIG_GPA);
+		EXPECT_WRITES(0, &self->vmm, 0, BIG_IOVA + 100 * PAGE,
+			      BIG_GPA + 100 * PAGE);
+		edu_start_load(&self->vmm.edu[0], DATA_IOVA, 64);
+		ASSERT_EQ(0, edu_wait(&self->vmm.edu[0]));
+	}
+	TH_LOG("%u of %u transfers were lost, beside splits of %llu us", lost,
+	       SPLITS, (unsigned long long)took / SPLITS / 1000);
+	EXPECT_WRITES(1, &self->vmm, 0, BIG_IOVA, BIG_GPA);
+}
+
 /* ---- guest memory that goes away ---- */
 
 TEST_F(vtd, memory_removed)
