@@ -514,6 +514,158 @@ TEST_F(vtd, table_fault)
 
 /* ---- tables where no tables can be ---- */
 
+/*
+ * An edu's registers, which the VMM has mapped beside guest memory, as QEMU does
+ * with every BAR. iommufd refuses that where a page table is filled with them at
+ * once, so that of the device is of another IOAS here
+ */
+static int bring_up_with_registers(struct vmm *vmm)
+{
+	u32 ioas;
+	int rc;
+
+	rc = vmm_up(vmm, VMM_ENDPOINT_BIND) ?:
+	     iommufd_ioas_alloc(vmm->iommufd, &ioas) ?:
+	     iommufd_hwpt_alloc(vmm->iommufd, vmm->edu[0].dev.dev_id, ioas,
+				&vmm->hwpt) ?:
+	     vmm_up(vmm, VMM_BUS_MASTER);
+	return rc ? rc : iommufd_map(vmm->iommufd, vmm->ioas,
+				     (void *)vmm->edu[0].bar, MiB, HOLE_GPA,
+				     true);
+}
+
+/*
+ * Of each kind of table: the faults of access and of reserved bits, by enum
+ * vtd_mode. The kernel may read the registers as the VMM could itself, by whatever
+ * size: an edu then says zero, which is not present, or has all bits set.
+ */
+struct table_faults {
+	u8 access, reserved;
+};
+
+static const struct {
+	struct table_faults root, context, pdir, pasid, page_root, page;
+} device_memory[] = {
+	[VTD_LEGACY] = { { 0x08, 0x0a }, { 0x09, 0x0b }, { }, { },
+			 { 0x03, 0x0c }, { 0x07, 0x0c } },
+	[VTD_SECOND] = { { 0x38, 0x3a }, { 0x40, 0x42 }, { 0x50, 0x52 },
+			 { 0x58, 0x5a }, { 0x7b, 0x7a }, { 0x78, 0x7a } },
+	[VTD_FIRST] = { { 0x38, 0x3a }, { 0x40, 0x42 }, { 0x50, 0x52 },
+			{ 0x58, 0x5a }, { 0x73, 0x72 }, { 0x70, 0x72 } },
+	[VTD_NESTED] = { { 0x38, 0x3a }, { 0x40, 0x42 }, { 0x50, 0x52 },
+			 { 0x58, 0x5a }, { 0x73, 0x72 }, { 0x70, 0x72 } },
+};
+
+/* No fault, as of what is not present, or one of these, for the address */
+static bool says(struct vtd *v, const struct table_faults *faults, u64 addr)
+{
+	struct vtd_fault fault, more;
+
+	if (!vtd_next_fault(v, &fault))
+		return true;
+	return fault.sid == SID(0) && fault.addr == addr &&
+	       (fault.reason == faults->access ||
+		fault.reason == faults->reserved) && !vtd_next_fault(v, &more);
+}
+
+#define EXPECT_BLOCKED(self, what) do {					\
+	EXPECT_EQ(true, says(&(self)->v, &device_memory[mode].what, 0))	\
+		TH_LOG("in device memory: " #what);			\
+	EXPECT_WRITES(0, &(self)->vmm, 0, DATA_IOVA, DATA_GPA);		\
+} while (0)
+
+TEST_F(vtd, device_memory)
+{
+	enum vtd_mode mode = variant->mode;
+	struct vtd *v = &self->v;
+	struct vtd_fault fault;
+	volatile u64 *entry;
+	u64 was, iq;
+	int i, rc;
+
+	vmm_close(&self->vmm);
+	rc = bring_up_with_registers(&self->vmm);
+	if (rc)
+		SKIP(return, "IOMMU_IOAS_MAP refuses a BAR: %s", strerror(-rc));
+	ASSERT_EQ(0, bring_up(&self->vmm, v, mode, &self->table,
+			      &self->second));
+	if (mode == VTD_NESTED)
+		vtd_map(v, self->second, HOLE_GPA, HOLE_GPA, 21, VTD_R | VTD_W);
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+
+	/* A table of pages: what is below it, and nothing else */
+	entry = vtd_ptr(v, vtd_entry(v, self->table, BIG_IOVA, 21, vtd_rw(mode)));
+	*entry = HOLE_GPA | vtd_rw(mode);
+	ASSERT_EQ(0, vtd_flush_all(v));
+	EXPECT_EQ(true, says(v, &device_memory[mode].page, BIG_IOVA));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	*entry = 0;
+	ASSERT_EQ(0, vtd_flush_all(v));
+
+	/* The root of page tables */
+	vtd_enter(v, mode, SID(0), DID, HOLE_GPA, self->second);
+	ASSERT_EQ(0, vtd_flush_device(v, SID(0)));
+	EXPECT_BLOCKED(self, page_root);
+	vtd_enter(v, mode, SID(0), DID, self->table, self->second);
+
+	/* Tables on the way to them, from the end on */
+	if (v->scalable) {
+		u64 context = *vtd_ptr(v, v->root) & ~0xfffULL;
+		u64 pdir = *vtd_ptr(v, context + 32 * SID(0)) & ~0xfffULL;
+
+		entry = vtd_ptr(v, pdir);
+		was = *entry;
+		*entry = HOLE_GPA | 1;
+		ASSERT_EQ(0, vtd_flush_device(v, SID(0)));
+		EXPECT_BLOCKED(self, pasid);
+		*entry = was;
+		entry = vtd_ptr(v, context + 32 * SID(0));
+		was = *entry;
+		*entry = HOLE_GPA | 1;
+		ASSERT_EQ(0, vtd_flush_device(v, SID(0)));
+		EXPECT_BLOCKED(self, pdir);
+		*entry = was;
+	}
+	entry = vtd_ptr(v, v->root);
+	was = *entry;
+	*entry = HOLE_GPA | 1;
+	ASSERT_EQ(0, vtd_flush_device(v, SID(0)));
+	EXPECT_BLOCKED(self, context);
+	*entry = was;
+	was = v->root;
+	v->root = HOLE_GPA;
+	ASSERT_EQ(0, vtd_set_root(v));
+	EXPECT_BLOCKED(self, root);
+	v->root = was;
+	ASSERT_EQ(0, vtd_set_root(v));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+
+	/* The queue, after a second in which memory may come back */
+	ASSERT_EQ(0, vtd_command(v, 0, VTD_QIE));
+	iq = v->iq;
+	v->iq = HOLE_GPA;
+	ASSERT_EQ(0, vtd_queue_start(v));
+	v->tail = v->scalable ? 32 : 16;
+	vtd_ring(v);
+	for (i = 0; i < 600 && !(vtd_read(v, VTD_FSTS, 4) & VTD_FSTS_IQE); i++)
+		sleep_ms(100);
+	EXPECT_EQ(VTD_FSTS_IQE, vtd_read(v, VTD_FSTS, 4));
+	/* It can't be fetched, or is of no type that there is */
+	EXPECT_LE(2, vtd_read(v, VTD_IQERCD, 8));
+	EXPECT_GE(3, vtd_read(v, VTD_IQERCD, 8));
+	EXPECT_EQ(0, vtd_read(v, VTD_IQH, 8));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA, DATA_GPA);
+	ASSERT_EQ(0, vtd_command(v, 0, VTD_QIE));
+	vtd_write(v, VTD_FSTS, VTD_FSTS_IQE, 4);
+	v->iq = iq;
+	ASSERT_EQ(0, vtd_queue_start(v));
+	map(v, mode, self->table, DATA_IOVA + PAGE, DATA2_GPA);
+	ASSERT_EQ(0, vtd_flush_all(v));
+	EXPECT_WRITES(1, &self->vmm, 0, DATA_IOVA + PAGE, DATA2_GPA);
+	EXPECT_EQ(0, vtd_next_fault(v, &fault));
+	EXPECT_EQ(0, vtd_read(v, VTD_FSTS, 4));
+}
+
 /* Hardware writes to no table that has no marks (3.7.2): they need not be writable */
 TEST_F(vtd, read_only_tables)
 {
