@@ -83,7 +83,7 @@ help:
 	@echo 'kselftest        of these, the programs of tools/testing/selftests/kviommu'
 	@echo 'e2e              of these, the guests'
 	@echo 'soak             guests that are reset, and that invalidate, while their disks work;'
-	@echo '                 RESETS=200 times, MODELS="virtio vtd boot hitless"'
+	@echo '                 RESETS=200 times, MODELS="virtio vtd boot uefi replug hitless"'
 	@echo 'bench            what requests cost, in instructions'
 	@echo 'vm               a shell in the VM, with the modules ready'
 	@echo 'style            checkpatch, sparse, cppcheck and shellcheck'
