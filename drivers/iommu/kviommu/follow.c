@@ -666,7 +666,8 @@ static void domain_fail(struct kviommu_follow *f, struct kviommu_gdomain *d,
 static unsigned int walk_on(struct kviommu_follow *f, struct kviommu_gdomain *d,
 			    struct kviommu_follow_walk *w)
 {
-	u64 budget = min(f->credits, MAX_STEP);
+	/* To begin the walk may have cost more than there was: it comes on all the same. */
+	u64 budget = clamp(f->credits, 1LL, MAX_STEP);
 	unsigned int n;
 
 	w->budget = budget;
@@ -702,7 +703,7 @@ static int sync_runs(struct kviommu_follow *f, struct kviommu_gdomain *d,
 		     struct kviommu_sync *y,
 		     const struct kviommu_follow_walk *w, unsigned int n)
 {
-	s64 budget = f->credits / CREDITS_PIECE + 1;
+	s64 budget = max(f->credits, 0LL) / CREDITS_PIECE + 1;
 	unsigned int i;
 	int rc = 0;
 
@@ -1035,20 +1036,25 @@ static struct kviommu_gendpoint *gendpoint_of(struct kviommu_follow *f,
 	return NULL;
 }
 
-/* Faults that the host's IOMMU reported. Each has an address looked up. */
-static void host_faults(struct kviommu_follow *f)
+/*
+ * Faults that the host's IOMMU reported. Each has an address looked up, and all
+ * together leave half of the credits to the guest's queue. Returns whether there
+ * may be more.
+ */
+static bool host_faults(struct kviommu_follow *f)
 {
-	unsigned int n = KVIOMMU_MAX_FAULTS;
+	s64 n = f->credits / (2 * KVIOMMU_CREDITS_LOOKUP);
 	struct kviommu_gendpoint *ge;
 	struct kviommu_fault fault;
 
-	while (n-- && kviommu_fault_next(f->v, &fault)) {
+	for (; n > 0 && kviommu_fault_next(f->v, &fault); n--) {
 		ge = gendpoint_of(f, fault.dev);
 		if (!ge || !f->on)
 			continue;
 		f->credits -= KVIOMMU_CREDITS_LOOKUP;
 		f->ops->host_fault(f, ge, &fault);
 	}
+	return n <= 0;
 }
 
 /*
@@ -1090,8 +1096,8 @@ bool kviommu_follow_work(struct kviommu *v, unsigned int budget,
 
 	lockdep_assert_held(&v->lock);
 	f->credits = credits;
-	host_faults(f);
-	more = run(f);
+	more = host_faults(f);
+	more |= run(f);
 	/* What was unmapped so far is not to wait for the rest. */
 	kviommu_flush_all(v);
 	/* Nothing, if all that is left waits for memory */
@@ -1487,6 +1493,8 @@ void kviommu_follow_exit(struct kviommu_follow *f)
 /**
  * kviommu_follow_domain_id() - see kviommu_model::domain_id
  * @ep: endpoint
+ *
+ * Return: the id of the domain that it is in, or -1.
  */
 s64 kviommu_follow_domain_id(const struct kviommu_endpoint *ep)
 {

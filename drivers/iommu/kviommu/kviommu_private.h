@@ -934,7 +934,7 @@ struct kviommu_fault;
  * @merge: one key for both of two that make one domain and differ; NULL if none do
  * @lookup: find in the guest's tables what an endpoint is to reach, and say it,
  *	    by one of kviommu_gendpoint_join(), _set() and _refuse()
- * @walk_start: begin to walk over a range of a domain
+ * @walk_start: begin to walk over a range of a domain; it may take from the credits
  * @walk_next: write what is next to kviommu_follow::runs; return how many these are
  * @fault: tell the guest of a fault of an endpoint
  * @host_fault: tell it of one that the host's IOMMU reported, with translation on.

@@ -103,10 +103,11 @@ static void smmu_fault(struct kviommu_follow *f,
 	 * 7.2: an event is of a transaction. Its device may never use what was
 	 * only found to be left out, and is heard of when it does, if that can
 	 * be. No host reports what it blocks altogether, as it does for all
-	 * other reasons.
+	 * other reasons, nor accesses to what it keeps for itself.
 	 */
 	if (reason == SMMU_EVENT_F_TRANSLATION &&
-	    ge->flags & SMMU_ENDPOINT_REPORTED)
+	    ge->flags & SMMU_ENDPOINT_REPORTED &&
+	    !kviommu_geometry_reserved(&ge->ep->geo, addr, addr))
 		return;
 	record(to_smmu(f), ge, fault, addr, write);
 }
@@ -481,6 +482,7 @@ static void smmu_reset(struct kviommu *v)
 	smmu_regs_reset(&sm->regs, sm->idr, !v->boot_bypass);
 	sm->fetched = false;
 	sm->away = false;
+	sm->above = false;
 	kviommu_follow_reset(&sm->f);
 	pci_config(v);
 }
@@ -491,7 +493,6 @@ static int smmu_open(struct kviommu *v)
 
 	memset(&sm->count, 0, sizeof(sm->count));
 	sm->global = false;
-	sm->above = false;
 	smmu_reset(v);
 	return kviommu_follow_open(&sm->f);
 }

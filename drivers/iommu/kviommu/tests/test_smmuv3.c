@@ -940,6 +940,28 @@ static void reported(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_C_BAD_STE);
 }
 
+/* But it does not report what goes to addresses that it keeps for itself. */
+static void reported_reserved(struct kunit *test)
+{
+	struct guest *g = create(test);
+	struct mock_dev *d = mock_add_dev(g->m, 0, NULL);
+	u64 w[4];
+
+	mock_add_resv(d, IOVA, 0x1000, IOMMU_RESV_RESERVED);
+	plug(g, d, SID2);
+	set_config(g, SID, 0);
+	set_config(g, SID2, 5);
+	enable(g);
+	kviommu_fault_report(g->v, mock_dev_dev(d), IOVA + 0x1000, true);
+	KUNIT_EXPECT_TRUE(test, cfgi(g, SID2));
+	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_F_TRANSLATION);
+	map(g, IOVA, DATA);
+	KUNIT_EXPECT_TRUE(test, tlbi_asid(g, 0, 1));
+	KUNIT_EXPECT_EQ(test, event(g, w), SMMU_EVENT_F_TRANSLATION);
+	KUNIT_EXPECT_EQ(test, w[0] >> 32, SID2);
+	KUNIT_EXPECT_EQ(test, w[2], IOVA);
+}
+
 /* Addresses that the host does not have are not lost without a word. */
 static void above(struct kunit *test)
 {
@@ -966,6 +988,55 @@ static void above(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, event(g, w), 0);
 	KUNIT_EXPECT_TRUE(test, reaches(g, g->d, IOVA, DATA));
 	KUNIT_EXPECT_TRUE(test, nothing(g->d, BIT_ULL(40) + 0x5000));
+}
+
+/*
+ * To look above costs, and what is left for the walk then may be nothing: it has a
+ * bound all the same, and comes to its end.
+ */
+static void above_costs(struct kunit *test)
+{
+	struct guest *g = create(test);
+	unsigned int n, calls, done = 0;
+	struct kviommu_gdomain *d;
+	u64 level1, level2, i;
+
+	mutex_lock(&g->v->lock);
+	g->v->frozen.last = GENMASK_ULL(38, 0);
+	mutex_unlock(&g->v->lock);
+	/* Both halves have tables, with nothing in them above the host's last. */
+	set(g, g->cd, (word(g, g->cd) & ~SMMU_CD0_EPD1) | 16 << 16 | 2 << 22);
+	set(g, g->cd + 16, new_page(g));
+	set_config(g, SID, 5);
+	enable(g);
+	level1 = new_page(g);
+	level2 = new_page(g);
+	set(g, g->root, level1 | 3);
+	for (i = 0; i < 4; i++)
+		set(g, level1 + 8 * i, level2 | 3);
+	set(g, level2, new_page(g) | 3);
+	for (i = 1; i < 512; i++)
+		set(g, level2 + 8 * i, word(g, level2));
+	d = list_first_entry(&g->sm->f.domains, struct kviommu_gdomain, node);
+	g->v->worker.dead = false;
+	g->v->batch = 1;
+	/* Five leave less than it costs, and eight just that for the next time. */
+	for (n = 5; n <= 8; n += 3) {
+		for (i = 0; i < n; i++)
+			put_cmd(g, SMMU_CMD_TLBI_NSNH_ALL, 0);
+		put_cmd(g, SMMU_CMD_SYNC, 0);
+		KUNIT_EXPECT_FALSE(test, ring(g));
+		for (calls = 0; calls < 100000 &&
+				get(g, SMMU_CMDQ_CONS) != g->prod; calls++) {
+			/* The last table may cost more than what was left. */
+			KUNIT_ASSERT_LE(test, d->looked,
+					(calls + 1) * (KVIOMMU_CREDITS_UNIT +
+						       KVIOMMU_TABLE_COST));
+			kviommu_work(g->v, 1, &done);
+		}
+		KUNIT_EXPECT_EQ(test, get(g, SMMU_CMDQ_CONS), g->prod);
+	}
+	g->v->worker.dead = true;
 }
 
 /* A table of the first stage that the second one has not to be read */
@@ -1104,7 +1175,9 @@ static struct kunit_case smmu_cases[] = {
 	KUNIT_CASE(events),
 	KUNIT_CASE(second_stage_events),
 	KUNIT_CASE(reported),
+	KUNIT_CASE(reported_reserved),
 	KUNIT_CASE(above),
+	KUNIT_CASE(above_costs),
 	KUNIT_CASE(unreadable_table),
 	KUNIT_CASE(bad_tables),
 	KUNIT_CASE(off_busy),
