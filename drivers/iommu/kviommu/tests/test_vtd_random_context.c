@@ -569,29 +569,30 @@ static void random_view(struct guest *g)
 
 /* ---- the comparison ---- */
 
+static void same(struct guest *g, u16 sid, const char *what, u64 got, u64 want)
+{
+	KUNIT_ASSERT_EQ_MSG(g->mem.test, got, want,
+			    "%s of sid 0x%x rtaddr 0x%llx cap 0x%llx ecap 0x%llx haw %u",
+			    what, sid, g->view.rtaddr, g->view.cap, g->view.ecap,
+			    g->view.haw);
+}
+
 static void compare(struct guest *g, u16 sid)
 {
 	struct vtd_context want = ref_resolve(g, sid), got;
-	struct kunit *test = g->mem.test;
 
 	vtd_resolve(&g->view, &g->mem.reader, sid, &got);
-#define SAME(field)							\
-	KUNIT_ASSERT_EQ_MSG(test, got.field, want.field,		\
-			    "sid 0x%x rtaddr 0x%llx cap 0x%llx ecap 0x%llx haw %u fault 0x%x", \
-			    sid, g->view.rtaddr, g->view.cap, g->view.ecap, \
-			    g->view.haw, want.fault)
-	SAME(kind);
-	SAME(fault);
-	SAME(fpd);
+	same(g, sid, "kind", got.kind, want.kind);
+	same(g, sid, "fault", got.fault, want.fault);
+	same(g, sid, "fpd", got.fpd, want.fpd);
 	if (want.kind != VTD_BLOCKED)
-		SAME(did);
-	SAME(key.fsptptr);
-	SAME(key.ssptptr);
-	SAME(key.fs_levels);
-	SAME(key.ss_levels);
-	SAME(key.flags);
-	SAME(key.zero);
-#undef SAME
+		same(g, sid, "did", got.did, want.did);
+	same(g, sid, "fsptptr", got.key.fsptptr, want.key.fsptptr);
+	same(g, sid, "ssptptr", got.key.ssptptr, want.key.ssptptr);
+	same(g, sid, "fs_levels", got.key.fs_levels, want.key.fs_levels);
+	same(g, sid, "ss_levels", got.key.ss_levels, want.key.ss_levels);
+	same(g, sid, "flags", got.key.flags, want.key.flags);
+	same(g, sid, "zero", got.key.zero, want.key.zero);
 	g->kinds[want.kind]++;
 	__set_bit(want.fault, g->faults);
 	__set_bit(want.key.fs_levels * 8 + want.key.ss_levels, g->levels);
