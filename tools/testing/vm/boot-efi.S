@@ -50,27 +50,8 @@ _start:
 1:	testl	$0x80000000, 0x1c(%rsi)
 	jz	1b
 
-	/* To the serial port, when it can take it */
 	leaq	text(%rip), %rsi
-1:	movw	$0x3fd, %dx
-2:	inb	%dx, %al
-	testb	$0x20, %al
-	jz	2b
-	lodsb
-	testb	%al, %al
-	jz	3f
-	movw	$0x3f8, %dx
-	outb	%al, %dx
-	jmp	1b
-
-	/* Reset: the reset control register of the chipset */
-3:	movw	$0xcf9, %dx
-	movb	$2, %al
-	outb	%al, %dx
-	movb	$6, %al
-	outb	%al, %dx
-4:	hlt
-	jmp	4b
+#include "boot-say.S"
 
 /* Selects the register of configuration space in %eax; %dx is where it is then */
 config:
@@ -78,8 +59,6 @@ config:
 	outl	%eax, %dx
 	movw	$0xcfc, %dx
 	ret
-
-text:	.asciz	"kviommu boot\r\n"
 
 	.bss
 	.balign	4096

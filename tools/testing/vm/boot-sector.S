@@ -72,29 +72,8 @@ _start:
 1:	addr32 testl $0x80000000, 0x1c(%edi)
 	jz	1b
 
-	/* To the serial port, when it can take it */
 	movw	$text, %si
-1:	movw	$0x3fd, %dx
-2:	inb	%dx, %al
-	testb	$0x20, %al
-	jz	2b
-	lodsb
-	testb	%al, %al
-	jz	3f
-	movw	$0x3f8, %dx
-	outb	%al, %dx
-	jmp	1b
-
-	/* Reset: the reset control register of the chipset */
-3:	movw	$0xcf9, %dx
-	movb	$2, %al
-	outb	%al, %dx
-	movb	$6, %al
-	outb	%al, %dx
-4:	hlt
-	jmp	4b
-
-text:	.asciz	"kviommu boot\r\n"
+#include "boot-say.S"
 	.balign	8
 gdt:	.quad	0
 	.quad	0x00cf92000000ffff

@@ -226,6 +226,16 @@ static struct guest *create(struct kunit *test)
 	return g;
 }
 
+/* SID2, for which the host reserves IOVA */
+static struct mock_dev *plug_reserved(struct guest *g)
+{
+	struct mock_dev *d = mock_add_dev(g->m, 0, NULL);
+
+	mock_add_resv(d, IOVA, 0x1000, IOMMU_RESV_RESERVED);
+	plug(g, d, SID2);
+	return d;
+}
+
 static void smmu_test_exit(struct kunit *test)
 {
 	mock_destroy(test->priv);
@@ -878,11 +888,9 @@ static void events(struct kunit *test)
 static void second_stage_events(struct kunit *test)
 {
 	struct guest *g = create(test);
-	struct mock_dev *d = mock_add_dev(g->m, 0, NULL);
+	struct mock_dev *d = plug_reserved(g);
 	u64 s2 = new_page(g), w[4];
 
-	mock_add_resv(d, IOVA, 0x1000, IOMMU_RESV_RESERVED);
-	plug(g, d, SID2);
 	fill_s2(g, SID, 3, s2);
 	map_in(g, s2, IOVA, DATA | S2_PAGE, 12);
 	set_config(g, SID, 6);
@@ -914,11 +922,9 @@ static void second_stage_events(struct kunit *test)
 static void reported(struct kunit *test)
 {
 	struct guest *g = create(test);
-	struct mock_dev *d = mock_add_dev(g->m, 0, NULL);
 	u64 w[4];
 
-	mock_add_resv(d, IOVA, 0x1000, IOMMU_RESV_RESERVED);
-	plug(g, d, SID2);
+	plug_reserved(g);
 	set_config(g, SID, 5);
 	set_config(g, SID2, 0);
 	enable(g);
@@ -944,11 +950,9 @@ static void reported(struct kunit *test)
 static void reported_reserved(struct kunit *test)
 {
 	struct guest *g = create(test);
-	struct mock_dev *d = mock_add_dev(g->m, 0, NULL);
+	struct mock_dev *d = plug_reserved(g);
 	u64 w[4];
 
-	mock_add_resv(d, IOVA, 0x1000, IOMMU_RESV_RESERVED);
-	plug(g, d, SID2);
 	set_config(g, SID, 0);
 	set_config(g, SID2, 5);
 	enable(g);
