@@ -23,22 +23,28 @@ struct kviommu_dev;
  * @attach: attach to the page table or IOAS @pt_id; writes back the id in use
  * @replace: the same while attached, without a moment of blocking
  * @detach: take the device off it; it is blocked when this returns
- * @bus_master: whether the device may start DMA, from its command register; true
- *		while a reset of it is under way, which may fail
+ * @may_dma: whether the device may start DMA: PCI devices say it in their command
+ *	     register, others may if they were told anything since they were reset.
+ *	     While a reset of it is under way, which may fail, it is true, or waits.
+ *	     NULL: always, and nobody can make it stop. Then nothing waits for that, and
+ *	     its DMA is stopped through the IOMMU
+ * @closed_stops: it does no DMA while no VMM has it open. One that may shares no group
+ *		  with another: what that one reaches, it does, too
  *
- * Called with the lock of the vIOMMU held, between kviommu_dev_bind() and
- * kviommu_dev_unbind().
+ * Called between kviommu_dev_bind() and kviommu_dev_unbind(), with the lock of the
+ * vIOMMU held, if it is assigned to one.
  */
 struct kviommu_dev_ops {
 	int (*attach)(void *priv, u32 *pt_id);
 	int (*replace)(void *priv, u32 *pt_id);
 	void (*detach)(void *priv);
-	bool (*bus_master)(void *priv);
+	bool (*may_dma)(void *priv);
+	bool closed_stops;
 };
 
 struct kviommu_dev *kviommu_dev_register(struct device *dev,
 					 const struct kviommu_dev_ops *ops,
-					 void *priv);
+					 void *priv, bool dirty);
 void kviommu_dev_unregister(struct kviommu_dev *kdev);
 
 void kviommu_dev_bind(struct kviommu_dev *kdev, struct iommufd_ctx *ictx,

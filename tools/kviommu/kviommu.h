@@ -73,7 +73,7 @@ char *host_use(const char *host);
 /* viommu.c: what there is */
 struct endpoint {
 	uint32_t id;
-	char host[MAX_BDF];
+	char host[64];			/* a BDF, or "platform/NAME" */
 	char state[16];
 	char mark[8];			/* "dirty", "unsafe" or nothing */
 };

@@ -44,7 +44,7 @@ static void endpoints_read(struct viommu *v)
 		v->endpoints = grow(v->endpoints, v->nr_endpoints, sizeof(*ep));
 		ep = &v->endpoints[v->nr_endpoints];
 		ep->mark[0] = 0;
-		if (sscanf(line, "%x %15s %15s %7s", &ep->id, ep->host, ep->state,
+		if (sscanf(line, "%x %63s %15s %7s", &ep->id, ep->host, ep->state,
 			   ep->mark) >= 3)
 			v->nr_endpoints++;
 	}

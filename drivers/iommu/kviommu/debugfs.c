@@ -39,7 +39,9 @@ static int endpoints_show(struct seq_file *s, void *unused)
 
 	mutex_lock(&v->lock);
 	xa_for_each(&v->endpoints, id, ep) {
-		seq_printf(s, "0x%04x %s %s", ep->id, dev_name(ep->kdev->dev),
+		seq_printf(s, "0x%04x %s%s %s", ep->id,
+			   kviommu_dev_prefix(ep->kdev->dev),
+			   dev_name(ep->kdev->dev),
 			   kviommu_state_name(kviommu_endpoint_state(ep)));
 		domain = v->model->domain_id(ep);
 		if (domain >= 0)

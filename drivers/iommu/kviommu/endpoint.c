@@ -50,13 +50,33 @@ enum kviommu_state kviommu_endpoint_state(const struct kviommu_endpoint *ep)
 }
 EXPORT_SYMBOL_IF_KUNIT(kviommu_endpoint_state);
 
+/* Is that what administrators call it? See kviommu_dev_prefix(). */
+static bool is_named(const struct device *dev, const char *name)
+{
+	const char *prefix = kviommu_dev_prefix(dev);
+	size_t len = strlen(prefix);
+
+	return !strncmp(name, prefix, len) && !strcmp(name + len, dev_name(dev));
+}
+
 static struct kviommu_dev *dev_find(const char *name)
 {
 	struct kviommu_dev *kdev;
 
 	lockdep_assert_held(&kviommu_devs_lock);
 	list_for_each_entry(kdev, &kviommu_devs, node)
-		if (!strcmp(dev_name(kdev->dev), name))
+		if (is_named(kdev->dev, name))
+			return kdev;
+	return NULL;
+}
+
+static struct kviommu_dev *dev_of(const struct device *dev)
+{
+	struct kviommu_dev *kdev;
+
+	lockdep_assert_held(&kviommu_devs_lock);
+	list_for_each_entry(kdev, &kviommu_devs, node)
+		if (kdev->dev == dev)
 			return kdev;
 	return NULL;
 }
@@ -76,7 +96,13 @@ static int check_member(struct device *dev, void *data)
 	if (dev == chk->kdev->dev ||
 	    (dev_is_pci(dev) && pci_is_bridge(to_pci_dev(dev))))
 		return 0;
-	other = dev_find(dev_name(dev));
+	other = dev_of(dev);
+	if (other && !(other->ops->closed_stops && chk->kdev->ops->closed_stops)) {
+		dev_warn(kviommu_dev(chk->v),
+			 "KV35: cannot assign %s: %s is of the same IOMMU group, and one of them may do DMA when it is closed; bind only one of them\n",
+			 dev_name(chk->kdev->dev), dev_name(dev));
+		return -EBUSY;
+	}
 	if (other && (!other->ep || other->ep->viommu == chk->v))
 		return 0;
 	if (other) {
@@ -90,8 +116,9 @@ static int check_member(struct device *dev, void *data)
 	if (!drv)
 		return 0;
 	dev_warn(kviommu_dev(chk->v),
-		 "KV08: cannot assign %s: %s of the same IOMMU group is used by driver %s; bind it to kviommu_vfio_pci or to no driver\n",
-		 dev_name(chk->kdev->dev), dev_name(dev), drv->name);
+		 "KV08: cannot assign %s: %s of the same IOMMU group is used by driver %s; bind it to %s or to no driver\n",
+		 dev_name(chk->kdev->dev), dev_name(dev), drv->name,
+		 dev_is_platform(dev) ? "kviommu_vfio_platform" : "kviommu_vfio_pci");
 	return -EBUSY;
 }
 
@@ -145,6 +172,20 @@ static int check_geometry(struct kviommu *v, const char *name,
 	return 0;
 }
 
+static void warn_not_bound(struct kviommu *v, const char *name)
+{
+	size_t prefix = str_has_prefix(name, KVIOMMU_PLATFORM);
+
+	if (prefix)
+		dev_warn(kviommu_dev(v),
+			 "KV01: cannot assign %s: it is not bound to kviommu_vfio_platform; run: driverctl -b platform set-override %s kviommu_vfio_platform\n",
+			 name, name + prefix);
+	else
+		dev_warn(kviommu_dev(v),
+			 "KV01: cannot assign %s: it is not bound to kviommu_vfio_pci; run: driverctl set-override %s kviommu_vfio_pci\n",
+			 name, name);
+}
+
 /* What an admin asked for, checked, with both locks held. */
 static int assign_locked(struct kviommu *v, const char *name,
 			 struct kviommu_endpoint *ep)
@@ -153,9 +194,7 @@ static int assign_locked(struct kviommu *v, const char *name,
 	int rc;
 
 	if (!chk.kdev) {
-		dev_warn(kviommu_dev(v),
-			 "KV01: cannot assign %s: it is not bound to kviommu_vfio_pci; run: driverctl set-override %s kviommu_vfio_pci\n",
-			 name, name);
+		warn_not_bound(v, name);
 		return -ENODEV;
 	}
 	if (chk.kdev->ep) {
@@ -175,6 +214,13 @@ static int assign_locked(struct kviommu *v, const char *name,
 			 "KV05: cannot assign %s: endpoint 0x%x is beyond 0x%x\n",
 			 name, ep->id, v->model->max_id);
 		return -EINVAL;
+	}
+	/* Guest memory is pinned by the CPU's pages, and mapped by no smaller ones. */
+	if (v->model->granule && v->model->granule < PAGE_SIZE) {
+		dev_warn(kviommu_dev(v),
+			 "KV34: cannot assign %s: the guest's IOMMU has pages of %u bytes, and this host's CPU of %lu; take a type that tells the guest so, kviommu-virtio\n",
+			 name, v->model->granule, PAGE_SIZE);
+		return -EOPNOTSUPP;
 	}
 	if (v->model->late && !v->late_mappings) {
 		dev_warn(kviommu_dev(v),
@@ -222,7 +268,8 @@ static int assign_locked(struct kviommu *v, const char *name,
 /**
  * kviommu_assign() - make a host device an endpoint of a vIOMMU
  * @v: vIOMMU
- * @name: of the host device, "0000:01:00.0"
+ * @name: of the host device, as the kernel names it, with kviommu_dev_prefix():
+ *	  "0000:01:00.0"
  * @id: endpoint id in the guest
  *
  * Return: 0; -ENODEV if there is no such device, or it is not bound to the
@@ -230,7 +277,8 @@ static int assign_locked(struct kviommu *v, const char *name,
  * has no such @id; -EPERM without kviommu::late_mappings, see
  * kviommu_model::late; -ERANGE if the host can't hold the vIOMMU's address width;
  * -EADDRINUSE if the guest uses addresses that the host reserves; -EOPNOTSUPP if
- * its IOMMU lacks what the guest was told that there is; -ENOMEM.
+ * its IOMMU lacks what the guest was told that there is, or the CPU's pages are larger
+ * than kviommu_model::granule; -ENOMEM.
  */
 int kviommu_assign(struct kviommu *v, const char *name, u32 id)
 {
@@ -288,7 +336,7 @@ static struct kviommu_endpoint *endpoint_of_host(struct kviommu *v,
 	unsigned long id;
 
 	xa_for_each(&v->endpoints, id, ep)
-		if (!strcmp(dev_name(ep->kdev->dev), name))
+		if (is_named(ep->kdev->dev, name))
 			return ep;
 	return NULL;
 }
@@ -377,6 +425,15 @@ void kviommu_unassign_all(struct kviommu *v)
 
 /* ---- what the driver of a host device calls ---- */
 
+/**
+ * kviommu_dev_may_dma() - may a device start DMA, for all that is known
+ * @kdev: device that is bound, with its vIOMMU locked, if it has one
+ */
+bool kviommu_dev_may_dma(const struct kviommu_dev *kdev)
+{
+	return !kdev->ops->may_dma || kdev->ops->may_dma(kdev->priv);
+}
+
 /*
  * Lock the vIOMMU that a device is assigned to, or return NULL. The list's
  * lock is never held while waiting for a vIOMMU, which may be at work for its
@@ -417,13 +474,14 @@ static void unlock_viommu(struct kviommu *v)
  * @dev: device, behind an IOMMU
  * @ops: what the core calls
  * @priv: passed to @ops
+ * @dirty: it may still do what somebody before has told it to
  *
  * Return: a handle, or an error pointer: -ENODEV without an IOMMU group,
  * -ENOMEM.
  */
 struct kviommu_dev *kviommu_dev_register(struct device *dev,
 					 const struct kviommu_dev_ops *ops,
-					 void *priv)
+					 void *priv, bool dirty)
 {
 	struct kviommu_dev *kdev;
 
@@ -438,6 +496,7 @@ struct kviommu_dev *kviommu_dev_register(struct device *dev,
 	kdev->dev = dev;
 	kdev->ops = ops;
 	kdev->priv = priv;
+	kdev->dirty = dirty;
 	mutex_lock(&kviommu_devs_lock);
 	list_add_tail(&kdev->node, &kviommu_devs);
 	mutex_unlock(&kviommu_devs_lock);
@@ -539,7 +598,7 @@ static int try_hwpt(struct kviommu_dev *kdev, u32 *pt_id)
 	int rc;
 
 	if (g->state != KVIOMMU_BLOCKED || kviommu_endpoint_unsafe(kdev->ep) ||
-	    kdev->ops->bus_master(kdev->priv))
+	    kviommu_dev_may_dma(kdev))
 		return 0;
 	list_for_each_entry(ep, &g->eps, group_node)
 		if (ep->kdev != kdev && READ_ONCE(ep->kdev->bound))
@@ -627,7 +686,8 @@ int kviommu_dev_attach(struct kviommu_dev *kdev, u32 *pt_id)
 	int rc;
 
 	if (!v) {
-		dev_warn_ratelimited(kdev->dev, "KV21: not assigned to a vIOMMU; write \"%s ENDPOINT\" to the assign file of one\n",
+		dev_warn_ratelimited(kdev->dev, "KV21: not assigned to a vIOMMU; write \"%s%s ENDPOINT\" to the assign file of one\n",
+				     kviommu_dev_prefix(kdev->dev),
 				     dev_name(kdev->dev));
 		return -ENODEV;
 	}
@@ -654,7 +714,7 @@ EXPORT_SYMBOL_GPL(kviommu_dev_detach);
 
 /**
  * kviommu_dev_command() - the device's command register was written
- * @kdev: handle
+ * @kdev: handle of a PCI device
  *
  * What counts is whether it masters the bus now.
  */
@@ -664,7 +724,7 @@ void kviommu_dev_command(struct kviommu_dev *kdev)
 
 	if (!v)
 		return;
-	kviommu_endpoint_event(kdev->ep, kdev->ops->bus_master(kdev->priv) ?
+	kviommu_endpoint_event(kdev->ep, kviommu_dev_may_dma(kdev) ?
 					 KVIOMMU_EP_MASTER_ON :
 					 KVIOMMU_EP_MASTER_OFF);
 	unlock_viommu(v);
@@ -673,14 +733,14 @@ EXPORT_SYMBOL_GPL(kviommu_dev_command);
 
 /**
  * kviommu_dev_reset() - the device was reset, with success
- * @kdev: handle. It does not master the bus since; if it does, somebody has told it
- *	  to meanwhile, and nobody knows what else: then this does not count
+ * @kdev: handle. It can do no DMA since; if it can, somebody has told it to meanwhile,
+ *	  and nobody knows what else: then this does not count
  */
 void kviommu_dev_reset(struct kviommu_dev *kdev)
 {
 	struct kviommu *v = lock_viommu_of(kdev);
 
-	if (!kdev->ops->bus_master(kdev->priv)) {
+	if (!kviommu_dev_may_dma(kdev)) {
 		set_clean(kdev);
 		if (v)
 			kviommu_endpoint_event(kdev->ep, KVIOMMU_EP_RESET);

@@ -672,6 +672,24 @@ void *kviommu_gmem_ptr(struct kviommu_gmem *g, u64 gpa, size_t len, bool write)
 	return page_address(page) + offset_in_page(gpa);
 }
 
+/* What can't be kept can be pinned for a moment, but for a device's memory. */
+static int copy_pinned(struct kviommu_gmem *g, u64 gpa, void *buf, size_t len,
+		       bool write)
+{
+	u64 at = gpa & PAGE_MASK;
+	struct page *page;
+	void *va;
+	int rc;
+
+	rc = g->ops->pin(g->priv, at, 1, write, &page);
+	if (rc)
+		return rc;
+	va = page_address(page) + offset_in_page(gpa);
+	memcpy(write ? va : buf, write ? buf : va, len);
+	g->ops->unpin(g->priv, at, 1);
+	return 0;
+}
+
 /**
  * kviommu_gmem_copy() - read or write guest memory once
  * @g: guest memory
@@ -679,6 +697,9 @@ void *kviommu_gmem_ptr(struct kviommu_gmem *g, u64 gpa, size_t len, bool write)
  * @buf: host memory
  * @len: bytes
  * @write: to the guest, else from it
+ *
+ * Registers of a device that the VMM has mapped are no guest memory; but with pins on
+ * demand iommufd copies them where the VMM itself could.
  *
  * Return: 0, or an errno if some of the range is no (writable) guest memory;
  * part of it may then be written.
@@ -698,8 +719,10 @@ int kviommu_gmem_copy(struct kviommu_gmem *g, u64 gpa, void *buf, size_t len,
 		if (va) {
 			memcpy(write ? va : buf, write ? buf : va, n);
 		} else {
-			/* It has the last word on what is guest memory. */
-			rc = g->ops->rw(g->priv, gpa, buf, n, write);
+			/* A pin for each copy would cost more than the copy. */
+			rc = g->demand ?
+			     g->ops->rw(g->priv, gpa, buf, n, write) :
+			     copy_pinned(g, gpa, buf, n, write);
 			if (rc)
 				return rc;
 		}

@@ -161,12 +161,14 @@ void kviommu_group_mark_unsafe(struct kviommu_group *g)
 		return;
 	list_for_each_entry(ep, &g->eps, group_node)
 		if (READ_ONCE(ep->kdev->bound) && !ep->fresh)
-			ep->unsafe |= ep->kdev->ops->bus_master(ep->kdev->priv);
+			ep->unsafe |= kviommu_dev_may_dma(ep->kdev);
 }
 
 /**
  * kviommu_group_hold() - members that may still do DMA keep what they have
  * @g: group
+ *
+ * But not those that nobody can make stop.
  *
  * Return: whether there is one.
  */
@@ -176,8 +178,8 @@ bool kviommu_group_hold(struct kviommu_group *g)
 
 	kviommu_group_mark_unsafe(g);
 	list_for_each_entry(ep, &g->eps, group_node)
-		ep->held = takes_part(ep) &&
-			   ep->kdev->ops->bus_master(ep->kdev->priv);
+		ep->held = takes_part(ep) && ep->kdev->ops->may_dma &&
+			   kviommu_dev_may_dma(ep->kdev);
 	return kviommu_group_held(g);
 }
 
@@ -271,7 +273,8 @@ static void tell_refused(struct kviommu *v, struct kviommu_group *g,
 		if (!kviommu_endpoint_unsafe(ep) ||
 		    !(t->chosen || READ_ONCE(ep->kdev->dirty)))
 			continue;
-		kviommu_warn(v, "KV26: %s is blocked instead of in bypass: it was not reset since it was told to do DMA to other addresses; reset it, or write its address to assume_reset\n",
+		kviommu_warn(v, "KV26: %s%s is blocked instead of in bypass: it was not reset since it was told to do DMA to other addresses; reset it, or write its address to assume_reset\n",
+			     kviommu_dev_prefix(ep->kdev->dev),
 			     dev_name(ep->kdev->dev));
 		g->told = true;
 	}
@@ -329,6 +332,9 @@ static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
 			g->hostdom = h;
 	} else if (t.state == KVIOMMU_BYPASS) {
 		rc = enter_bypass(g);
+		/* Who joins the others can't; they keep what they have. */
+		if (rc && g->state == KVIOMMU_BYPASS)
+			return rc;
 	}
 	if (!rc && t.state != KVIOMMU_BLOCKED)
 		rc = kviommu_msi_carry(g);
@@ -353,8 +359,9 @@ static int apply(struct kviommu *v, struct kviommu_group *g, bool stay)
  *
  * A group that is there already is not touched.
  *
- * Return: 0, or what the host or iommufd said; the group is blocked then. -EBUSY if
- * the guest wants bypass for it, and a member is unsafe.
+ * Return: 0, or what the host or iommufd said; the group is blocked then, but for one
+ * in bypass that only a new member can't have. -EBUSY if the guest wants bypass for it,
+ * and a member is unsafe.
  */
 int kviommu_group_apply(struct kviommu *v, struct kviommu_group *g)
 {

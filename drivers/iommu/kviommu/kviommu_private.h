@@ -35,6 +35,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
+#include <linux/platform_device.h>
 #include <linux/rbtree.h>
 #include <linux/siphash.h>
 #include <linux/types.h>
@@ -61,7 +62,7 @@ struct seq_file;
  * struct kviommu_gmem_ops - where guest pages come from
  * @pin: pin @npages writable or read-only pages from @gpa; 0 or an errno
  * @unpin: undo one @pin of exactly the same range
- * @rw: copy without pinning
+ * @rw: copy without pinning, within a page
  */
 struct kviommu_gmem_ops {
 	int (*pin)(void *priv, u64 gpa, int npages, bool write,
@@ -517,8 +518,8 @@ struct kviommu_target {
  * @ep: the endpoint it was assigned as, or NULL. Changes with both the lock
  *	of the vIOMMU and kviommu_devs_lock held
  * @bound: a VMM has it open; protected by kviommu_devs_lock
- * @dirty: it may still do what a VMM that is gone has told it to; no bypass before
- *	   it is reset. Protected by kviommu_devs_lock
+ * @dirty: it may still do what a VMM that is gone, or whoever had it before, has told
+ *	   it to; no bypass before it is reset. Protected by kviommu_devs_lock
  * @sw_msi: its MSIs are translated; changes only when it is assigned, and so not while
  *	    it is bound
  * @ictx: the VMM's iommufd, to tell VMMs apart; valid while bound
@@ -597,6 +598,16 @@ struct kviommu_group {
 };
 
 extern struct mutex kviommu_devs_lock;	/* which device is whose */
+
+bool kviommu_dev_may_dma(const struct kviommu_dev *kdev);
+
+/* Administrators name platform devices with it, and PCI devices without. */
+#define KVIOMMU_PLATFORM	"platform/"
+
+static inline const char *kviommu_dev_prefix(const struct device *dev)
+{
+	return dev_is_platform(dev) ? KVIOMMU_PLATFORM : "";
+}
 
 int kviommu_assign(struct kviommu *v, const char *name, u32 id);
 int kviommu_unassign(struct kviommu *v, const char *name);
@@ -688,6 +699,8 @@ typedef void (*kviommu_shadow_fn)(struct kviommu_shadow *s, u32 id, void *arg);
  * struct kviommu_model - one kind of IOMMU as the guest sees it
  * @vectors: MSI-X vectors, up to KVIOMMU_MSIX_VECTORS
  * @max_id: highest id of an endpoint, or 0 for any
+ * @granule: bytes of the pages that any guest of it may use, or 0 if guests are told
+ *	     what the host has: one whose CPU has larger pages can't be its host
  * @late: it does not learn of what a guest maps before the guest says something
  *	  else, which kviommu::late_mappings has to accept: a sentence that says
  *	  so, or NULL
@@ -722,6 +735,7 @@ struct kviommu_model {
 	const char *name;
 	unsigned int vectors;
 	u32 max_id;
+	u32 granule;
 	const char *late;
 	int (*init)(struct kviommu *v);
 	void (*exit)(struct kviommu *v);

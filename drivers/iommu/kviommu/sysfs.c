@@ -32,15 +32,20 @@ static bool parse_bdf(const char *s, u32 *id)
 	return true;
 }
 
-/* As the kernel names the device */
-static bool parse_host(const char *s, char name[16])
+#define NAME_SIZE	64
+
+/* A host BDF, or "platform/NAME"; in @name the BDF is as the kernel writes it. */
+static bool parse_host(const char *s, char name[NAME_SIZE])
 {
+	size_t prefix = str_has_prefix(s, KVIOMMU_PLATFORM);
 	u32 id;
 
+	if (prefix)
+		return s[prefix] && strscpy(name, s, NAME_SIZE) > 0;
 	if (!parse_bdf(s, &id))
 		return false;
-	snprintf(name, 16, "%04x:%02x:%02x.%x", id >> 16, PCI_BUS_NUM(id),
-		 PCI_SLOT(id & 0xff), PCI_FUNC(id));
+	snprintf(name, NAME_SIZE, "%04x:%02x:%02x.%x", id >> 16,
+		 PCI_BUS_NUM(id), PCI_SLOT(id & 0xff), PCI_FUNC(id));
 	return true;
 }
 
@@ -53,13 +58,13 @@ static bool parse_endpoint(const char *s, u32 *id)
 static ssize_t assign_store(struct device *dev, struct device_attribute *attr,
 			    const char *buf, size_t count)
 {
-	char host[32], guest[32], end, name[16];
+	char host[NAME_SIZE], guest[32], end, name[NAME_SIZE];
 	u32 id;
 	int rc;
 
-	if (sscanf(buf, "%31s %31s %c", host, guest, &end) != 2 ||
+	if (sscanf(buf, "%63s %31s %c", host, guest, &end) != 2 ||
 	    !parse_host(host, name) || !parse_endpoint(guest, &id)) {
-		dev_warn(dev, "KV14: assign wants \"HOST-BDF ENDPOINT\", like \"0000:01:00.0 00:05.0\"\n");
+		dev_warn(dev, "KV14: assign wants \"HOST-BDF ENDPOINT\", like \"0000:01:00.0 00:05.0\", or \"platform/NAME ENDPOINT\"\n");
 		return -EINVAL;
 	}
 	rc = kviommu_assign(to_v(dev), name, id);
@@ -72,12 +77,12 @@ static ssize_t host_store(struct device *dev, struct device_attribute *attr,
 			  const char *buf, size_t count,
 			  int (*fn)(struct kviommu *v, const char *name))
 {
-	char host[32], end, name[16];
+	char host[NAME_SIZE], end, name[NAME_SIZE];
 	int rc;
 
-	if (sscanf(buf, "%31s %c", host, &end) != 1 ||
+	if (sscanf(buf, "%63s %c", host, &end) != 1 ||
 	    !parse_host(host, name)) {
-		dev_warn(dev, "KV15: %s wants \"HOST-BDF\", like \"0000:01:00.0\"\n",
+		dev_warn(dev, "KV15: %s wants \"HOST-BDF\", like \"0000:01:00.0\", or \"platform/NAME\"\n",
 			 attr->attr.name);
 		return -EINVAL;
 	}
@@ -111,7 +116,8 @@ static ssize_t endpoints_show(struct device *dev,
 
 	mutex_lock(&v->lock);
 	xa_for_each(&v->endpoints, id, ep)
-		len += sysfs_emit_at(buf, len, "0x%04x %s %s%s\n", ep->id,
+		len += sysfs_emit_at(buf, len, "0x%04x %s%s %s%s\n", ep->id,
+				     kviommu_dev_prefix(ep->kdev->dev),
 				     dev_name(ep->kdev->dev),
 				     kviommu_state_name(kviommu_endpoint_state(ep)),
 				     kviommu_endpoint_mark(ep));

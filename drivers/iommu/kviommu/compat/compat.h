@@ -10,6 +10,8 @@
 #include <linux/iommu.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vfio.h>
 
 #ifndef kzalloc_obj
 #define KVIOMMU_GFP(unused, gfp, ...)	gfp
@@ -31,6 +33,28 @@
 #else
 #define KVIOMMU_OP_REGION_INFO(fn)
 #endif
+
+/* VFIO_DEVICE_GET_REGION_INFO, where the VFIO core does not do it itself */
+static inline int
+kviommu_get_region_info(struct vfio_device *vdev,
+			struct vfio_region_info __user *arg,
+			int (*fill)(struct vfio_device *vdev,
+				    struct vfio_region_info *info,
+				    struct vfio_info_cap *caps))
+{
+	size_t minsz = offsetofend(struct vfio_region_info, offset);
+	struct vfio_region_info info = {};
+	int rc;
+
+	if (copy_from_user(&info, arg, minsz))
+		return -EFAULT;
+	if (info.argsz < minsz)
+		return -EINVAL;
+	rc = fill(vdev, &info, NULL);
+	if (rc)
+		return rc;
+	return copy_to_user(arg, &info, minsz) ? -EFAULT : 0;
+}
 
 #ifdef KVIOMMU_HAVE_MATCH_TOKEN_UUID
 #define KVIOMMU_OP_MATCH_TOKEN_UUID(fn)	.match_token_uuid = (fn),

@@ -162,24 +162,6 @@ static int fill_region_info(struct vfio_device *vdev,
 	return 0;
 }
 
-/* Where the VFIO core does not do this itself. */
-static __maybe_unused int
-get_region_info(struct vfio_device *vdev, struct vfio_region_info __user *arg)
-{
-	size_t minsz = offsetofend(struct vfio_region_info, offset);
-	struct vfio_region_info info = {};
-	int rc;
-
-	if (copy_from_user(&info, arg, minsz))
-		return -EFAULT;
-	if (info.argsz < minsz)
-		return -EINVAL;
-	rc = fill_region_info(vdev, &info, NULL);
-	if (rc)
-		return rc;
-	return copy_to_user(arg, &info, minsz) ? -EFAULT : 0;
-}
-
 static int get_irq_info(const struct kviommu *v,
 			struct vfio_irq_info __user *arg)
 {
@@ -237,7 +219,8 @@ static long kviommu_vfio_ioctl(struct vfio_device *vdev, unsigned int cmd,
 	case VFIO_DEVICE_GET_INFO:
 		return get_device_info(uarg);
 	case VFIO_DEVICE_GET_REGION_INFO:
-		return get_region_info(vdev, uarg);
+		return kviommu_get_region_info(vdev, uarg,
+					       fill_region_info);
 	case VFIO_DEVICE_GET_IRQ_INFO:
 		return get_irq_info(v, uarg);
 	case VFIO_DEVICE_SET_IRQS:

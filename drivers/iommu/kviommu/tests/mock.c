@@ -525,7 +525,7 @@ static const struct iommu_domain_ops mock_domain_ops;
 
 static struct mock_dev *dev_to_mock_dev(struct device *dev)
 {
-	return platform_get_drvdata(to_platform_device(dev));
+	return dev_get_platdata(dev);
 }
 
 static void domain_left(struct iommu_domain *domain)
@@ -611,8 +611,8 @@ static struct iommu_domain *mock_domain_alloc(struct device *dev)
 /* Asked about every device of the machine. */
 static struct iommu_device *mock_probe_device(struct device *dev)
 {
-	if (!dev_is_platform(dev) ||
-	    strcmp(to_platform_device(dev)->name, MOCK_DEV_NAME))
+	if (!dev_is_platform(dev) || !dev->parent ||
+	    strcmp(dev_name(dev->parent), MOCK_DEV_NAME))
 		return ERR_PTR(-ENODEV);
 	return &dev_to_mock_dev(dev)->iommu->iommu;
 }
@@ -717,7 +717,7 @@ static void mock_hwpt_detach(void *priv)
 	d->hwpt = 0;
 }
 
-static bool mock_bus_master(void *priv)
+static bool mock_may_dma(void *priv)
 {
 	return ((struct mock_dev *)priv)->bus_master;
 }
@@ -726,7 +726,14 @@ static const struct kviommu_dev_ops mock_dev_ops = {
 	.attach = mock_hwpt_attach,
 	.replace = mock_hwpt_replace,
 	.detach = mock_hwpt_detach,
-	.bus_master = mock_bus_master,
+	.may_dma = mock_may_dma,
+	.closed_stops = true,
+};
+
+static const struct kviommu_dev_ops mock_no_stop_ops = {
+	.attach = mock_hwpt_attach,
+	.replace = mock_hwpt_replace,
+	.detach = mock_hwpt_detach,
 };
 
 struct device *mock_dev_dev(struct mock_dev *d)
@@ -734,14 +741,22 @@ struct device *mock_dev_dev(struct mock_dev *d)
 	return &d->pdev->dev;
 }
 
-/**
- * mock_add_dev() - plug in a device
- * @m: mock
- * @iommu: number of the IOMMU it is behind
- * @peer: device whose group it shares, or NULL
- */
-struct mock_dev *mock_add_dev(struct mock *m, unsigned int iommu,
-			      struct mock_dev *peer)
+/* The bus would free what is not its own. */
+static void put_pdev(struct platform_device *pdev)
+{
+	pdev->dev.platform_data = NULL;
+	platform_device_put(pdev);
+}
+
+static void remove_pdev(struct platform_device *pdev)
+{
+	platform_device_del(pdev);
+	put_pdev(pdev);
+}
+
+static struct mock_dev *add_dev(struct mock *m, unsigned int iommu,
+				struct mock_dev *peer, const char *name,
+				const struct resource *res, unsigned int nr)
 {
 	struct kunit *test = m->test;
 	struct mock_dev *d;
@@ -753,21 +768,49 @@ struct mock_dev *mock_add_dev(struct mock *m, unsigned int iommu,
 	d->iommu = &m->iommus[iommu];
 	d->peer = peer;
 	d->fail_attach_rc = -EBUSY;
-	d->pdev = platform_device_alloc(MOCK_DEV_NAME, PLATFORM_DEVID_AUTO);
+	d->pdev = platform_device_alloc(name, PLATFORM_DEVID_AUTO);
 	KUNIT_ASSERT_NOT_NULL(test, d->pdev);
-	platform_set_drvdata(d->pdev, d);
+	mock_dev_dev(d)->platform_data = d;
 	mock_dev_dev(d)->parent = m->dev;
-	if (platform_device_add(d->pdev)) {
-		platform_device_put(d->pdev);
+	if (platform_device_add_resources(d->pdev, res, nr) ||
+	    platform_device_add(d->pdev)) {
+		put_pdev(d->pdev);
 		KUNIT_FAIL_AND_ABORT(test, "can't add a device");
 	}
 	if (!mock_dev_dev(d)->iommu_group) {
-		platform_device_unregister(d->pdev);
+		remove_pdev(d->pdev);
 		kunit_skip(test, "this machine has an IOMMU, which gets all devices");
 	}
+	snprintf(d->name, sizeof(d->name), "%s%s",
+		 kviommu_dev_prefix(mock_dev_dev(d)), dev_name(mock_dev_dev(d)));
 	m->devs[m->nr_devs++] = d;
 	KUNIT_ASSERT_PTR_EQ(test, d->domain, &mock_identity_domain);
 	return d;
+}
+
+/**
+ * mock_add_dev() - plug in a device
+ * @m: mock
+ * @iommu: number of the IOMMU it is behind
+ * @peer: device whose group it shares, or NULL
+ */
+struct mock_dev *mock_add_dev(struct mock *m, unsigned int iommu,
+			      struct mock_dev *peer)
+{
+	return add_dev(m, iommu, peer, MOCK_DEV_NAME, NULL, 0);
+}
+
+/**
+ * mock_add_real_dev() - plug in a platform device for a driver of the kernel
+ * @m: mock
+ * @driver: its name
+ * @res: resources of the device, @nr of them
+ * @nr: see there
+ */
+struct device *mock_add_real_dev(struct mock *m, const char *driver,
+				 const struct resource *res, unsigned int nr)
+{
+	return mock_dev_dev(add_dev(m, 0, NULL, driver, res, nr));
 }
 
 void mock_add_resv(struct mock_dev *d, u64 start, u64 len,
@@ -805,7 +848,10 @@ bool mock_dev_blocked(struct mock_dev *d)
  */
 void mock_dev_register(struct mock_dev *d)
 {
-	d->kdev = kviommu_dev_register(mock_dev_dev(d), &mock_dev_ops, d);
+	d->kdev = kviommu_dev_register(mock_dev_dev(d),
+				       d->no_stop ? &mock_no_stop_ops :
+						    &mock_dev_ops,
+				       d, d->was_used);
 	if (IS_ERR(d->kdev)) {
 		d->kdev = NULL;
 		KUNIT_FAIL_AND_ABORT(d->mock->test, "can't register a device");
@@ -824,7 +870,7 @@ struct kviommu_endpoint *mock_assign(struct mock_dev *d, u32 id)
 	if (!d->kdev)
 		mock_dev_register(d);
 	KUNIT_ASSERT_EQ(test, 0, kviommu_assign(&d->mock->v,
-						dev_name(mock_dev_dev(d)), id));
+						d->name, id));
 	KUNIT_ASSERT_NOT_NULL(test, d->kdev->ep);
 	return d->kdev->ep;
 }
@@ -843,7 +889,8 @@ void mock_bind(struct mock_dev *d)
 {
 	if (!d->owned && !(d->peer && d->peer->owned))
 		mock_dev_own(d);
-	d->used = false;
+	d->used = d->no_stop;
+	d->bus_master |= d->no_stop;
 	kviommu_dev_bind(d->kdev, d->other_vmm ? (void *)d : mock_ictx(d->mock),
 			 !d->no_reset);
 }
@@ -887,7 +934,7 @@ static void remove_dev(struct mock_dev *d)
 	KUNIT_EXPECT_EQ(d->mock->test, d->hwpt, 0);
 	if (d->owned)
 		iommu_group_release_dma_owner(mock_dev_dev(d)->iommu_group);
-	platform_device_unregister(d->pdev);
+	remove_pdev(d->pdev);
 }
 
 /* ---- all of it ---- */
@@ -972,7 +1019,7 @@ struct mock *mock_create(struct kunit *test, const struct kviommu_model *model)
 	m->mem.fail_rc = -ENOMEM;
 	xa_init(&m->mem.ranges);
 	INIT_LIST_HEAD(&m->domains);
-	m->dev = root_device_register("kviommu-kunit");
+	m->dev = root_device_register(MOCK_DEV_NAME);
 	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, m->dev);
 	for (i = 0; i < MOCK_IOMMUS; i++) {
 		struct mock_iommu *iommu = &m->iommus[i];

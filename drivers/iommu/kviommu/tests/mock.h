@@ -108,16 +108,20 @@ struct mock_domain {
 
 /**
  * struct mock_dev - a host device, and what its driver does for kviommu
+ * @name: what an administrator calls it
  * @domain: what its IOMMU translates it with
  * @other_vmm: opened by one that has not the vIOMMU open
  * @hwpt: attached to this page table of the VMM, 0: none
  * @no_reset: it can't be reset, and goes on with what it was told to do; @used: since it
  *	      was told something
+ * @no_stop: it has no bus master bit either, and nobody can make it stop
+ * @was_used: before it was bound to the variant driver
  * @fail_attach: the next so many attempts to attach a domain fail with
  *		 @fail_attach_rc
  * @fail_hwpt: errno for attaching to a page table of the VMM
  */
 struct mock_dev {
+	char name[48];
 	struct mock *mock;
 	struct mock_iommu *iommu;
 	struct platform_device *pdev;
@@ -131,6 +135,8 @@ struct mock_dev {
 	bool other_vmm;
 	bool bus_master;
 	bool no_reset;
+	bool no_stop;
+	bool was_used;
 	bool used;
 	bool owned;
 	unsigned int fail_attach;
@@ -182,6 +188,8 @@ bool mock_mem_fits(struct mock *m, u64 gpa, bool write);
 
 struct mock_dev *mock_add_dev(struct mock *m, unsigned int iommu,
 			      struct mock_dev *peer);
+struct device *mock_add_real_dev(struct mock *m, const char *driver,
+				 const struct resource *res, unsigned int nr);
 void mock_add_resv(struct mock_dev *d, u64 start, u64 len,
 		   enum iommu_resv_type type);
 struct device *mock_dev_dev(struct mock_dev *d);

@@ -300,7 +300,7 @@ static void geometry_offered(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, f->last, GENMASK_ULL(46, 0));
 	mock_assign(d[1], 2);
 	KUNIT_EXPECT_EQ(test, f->last, GENMASK_ULL(38, 0));
-	name = (char *)dev_name(mock_dev_dev(d[1]));
+	name = (char *)d[1]->name;
 	KUNIT_ASSERT_EQ(test, 0, kviommu_unassign(&m->v, name));
 	KUNIT_EXPECT_EQ(test, f->last, GENMASK_ULL(46, 0));
 

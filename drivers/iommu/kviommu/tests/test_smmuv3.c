@@ -295,7 +295,7 @@ static void refused_without_consent(struct kunit *test)
 
 	mock_dev_register(d);
 	KUNIT_EXPECT_EQ(test, -EPERM, kviommu_assign(&m->v,
-						     dev_name(mock_dev_dev(d)),
+						     d->name,
 						     SID));
 	m->v.late_mappings = true;
 	KUNIT_EXPECT_NOT_NULL(test, mock_assign(d, SID));

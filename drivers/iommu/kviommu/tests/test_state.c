@@ -408,6 +408,36 @@ static void state_bypass_together(struct kunit *test)
 	expect_state(f, d[1], KVIOMMU_BYPASS, NULL);
 }
 
+/* One joins a group in bypass with a page table that it can't have: the other stays. */
+static void state_bypass_joined(struct kunit *test)
+{
+	struct fixture *f = create(test);
+	struct mock_dev *d[2];
+	unsigned int i;
+
+	d[0] = mock_add_dev(f->m, 0, NULL);
+	d[1] = mock_add_dev(f->m, 0, d[0]);
+	mock_open(f->m);
+	kviommu_memory(&f->m->v, true);
+	for (i = 0; i < 2; i++) {
+		mock_assign(d[i], i);
+		mock_bind(d[i]);
+		set_want(f, d[i], WANT_BYPASS);
+	}
+	KUNIT_ASSERT_EQ(test, 0, mock_attach(d[0], GUEST_PT));
+	d[1]->fail_hwpt = -EINVAL;
+	KUNIT_EXPECT_EQ(test, -EINVAL, mock_attach(d[1], GUEST_PT + 1));
+	KUNIT_EXPECT_EQ(test, d[0]->hwpt, GUEST_PT);
+	KUNIT_EXPECT_EQ(test, d[0]->hwpt_attaches, 1);
+	KUNIT_EXPECT_EQ(test, d[1]->hwpt, 0);
+	KUNIT_EXPECT_FALSE(test, d[1]->kdev->attached);
+	d[1]->fail_hwpt = 0;
+	KUNIT_EXPECT_EQ(test, 0, mock_attach(d[1], GUEST_PT));
+	expect_state(f, d[0], KVIOMMU_BYPASS, NULL);
+	expect_state(f, d[1], KVIOMMU_BYPASS, NULL);
+	KUNIT_EXPECT_EQ(test, d[0]->hwpt_attaches, 1);
+}
+
 /* The host loses a mapping: all that uses the shadow is blocked. */
 static void state_broken(struct kunit *test)
 {
@@ -478,7 +508,7 @@ static void state_vmm(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ENODEV, mock_attach(d, GUEST_PT));
 	/* Too late: the VMM has it open already. */
 	KUNIT_EXPECT_EQ(test, -EBUSY,
-			kviommu_assign(v, dev_name(mock_dev_dev(d)), 0));
+			kviommu_assign(v, d->name, 0));
 	kviommu_dev_unbind(d->kdev, false);
 	mock_assign(d, 0);
 	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
@@ -554,12 +584,12 @@ static void state_vmm(struct kunit *test)
 	kviommu_close(v);
 	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
 	KUNIT_EXPECT_EQ(test, -EBUSY,
-			kviommu_unassign(v, dev_name(mock_dev_dev(d))));
+			kviommu_unassign(v, d->name));
 	kviommu_dev_unbind(d->kdev, false);
 	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
-	KUNIT_EXPECT_EQ(test, 0, kviommu_unassign(v, dev_name(mock_dev_dev(d))));
+	KUNIT_EXPECT_EQ(test, 0, kviommu_unassign(v, d->name));
 	KUNIT_EXPECT_EQ(test, -ENODEV,
-			kviommu_unassign(v, dev_name(mock_dev_dev(d))));
+			kviommu_unassign(v, d->name));
 }
 
 /* Quiet ends what is unsafe. */
@@ -586,7 +616,7 @@ static void state_dirty(struct kunit *test)
 	struct mock_dev *d = mock_add_dev(f->m, 0, NULL);
 	struct mock_dev *peer = mock_add_dev(f->m, 0, d);
 	struct kviommu *v = &f->m->v;
-	const char *name = dev_name(mock_dev_dev(d));
+	const char *name = d->name;
 
 	KUNIT_EXPECT_EQ(test, -ENODEV, kviommu_assume_reset(v, name));
 	mock_assign(d, 0);
@@ -639,6 +669,101 @@ static void state_dirty(struct kunit *test)
 	mock_bind(d);
 	KUNIT_EXPECT_EQ(test, 0, mock_attach(d, GUEST_PT));
 	expect_state(f, d, KVIOMMU_BYPASS, NULL);
+}
+
+/* It was told things by whoever had it before: no bypass before it is reset. */
+static void state_used_before(struct kunit *test)
+{
+	struct fixture *f = create(test);
+	struct mock_dev *d = mock_add_dev(f->m, 0, NULL);
+	struct kviommu *v = &f->m->v;
+
+	d->was_used = true;
+	d->no_reset = true;
+	mock_assign(d, 0);
+	mock_bind(d);
+	mock_open(f->m);
+	kviommu_memory(v, true);
+	set_want(f, d, WANT_BYPASS);
+	KUNIT_EXPECT_EQ(test, 0, mock_attach(d, GUEST_PT));
+	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
+	mock_dev_reset(d);
+	expect_state(f, d, KVIOMMU_BYPASS, NULL);
+}
+
+static void system_reset(struct kviommu *v)
+{
+	mutex_lock(&v->lock);
+	kviommu_event(v, KVIOMMU_SYSTEM_RESET);
+	mutex_unlock(&v->lock);
+}
+
+/* Nobody can make it stop: nobody waits for that, and the IOMMU stops it. */
+static void state_no_stop(struct kunit *test)
+{
+	struct fixture *f = create(test);
+	struct mock_dev *d = mock_add_dev(f->m, 0, NULL);
+	const char *name = d->name;
+	struct kviommu *v = &f->m->v;
+
+	d->was_used = true;
+	d->no_reset = true;
+	d->no_stop = true;
+	mock_assign(d, 0);
+	mock_bind(d);
+	mock_open(f->m);
+	kviommu_memory(v, true);
+	set_want(f, d, WANT_BYPASS);
+	KUNIT_EXPECT_EQ(test, 0, mock_attach(d, GUEST_PT));
+	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
+	/* A driver that calls it reset is not believed, an administrator is. */
+	kviommu_dev_reset(d->kdev);
+	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
+	KUNIT_EXPECT_EQ(test, 0, kviommu_assume_reset(v, name));
+	expect_state(f, d, KVIOMMU_BYPASS, NULL);
+
+	/* It has only seen guest addresses, and may go on with them. */
+	system_reset(v);
+	expect_state(f, d, KVIOMMU_BYPASS, NULL);
+
+	set_want(f, d, WANT_A);
+	KUNIT_EXPECT_EQ(test, 0, apply(f, d));
+	expect_state(f, d, KVIOMMU_TRANSLATED, &f->a);
+	f->want[0] = WANT_BYPASS;
+	system_reset(v);
+	KUNIT_EXPECT_FALSE(test, v->reset.holding);
+	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
+	/* What the next guest maps, it reaches. */
+	f->want[0] = WANT_A;
+	KUNIT_EXPECT_EQ(test, 0, apply(f, d));
+	expect_state(f, d, KVIOMMU_TRANSLATED, &f->a);
+
+	/* The next VMM has it as this one had, for all that it was told. */
+	f->want[0] = WANT_BYPASS;
+	mock_unbind(d);
+	mock_bind(d);
+	KUNIT_EXPECT_EQ(test, 0, mock_attach(d, GUEST_PT));
+	expect_state(f, d, KVIOMMU_BLOCKED, NULL);
+	KUNIT_EXPECT_EQ(test, 0, kviommu_assume_reset(v, name));
+	expect_state(f, d, KVIOMMU_BYPASS, NULL);
+}
+
+/* What nothing stops when it is closed would reach what others of its group do. */
+static void state_no_stop_alone(struct kunit *test)
+{
+	struct mock *m = create(test)->m;
+	struct mock_dev *d = mock_add_dev(m, 0, NULL);
+	struct mock_dev *peer = mock_add_dev(m, 0, d);
+
+	d->no_reset = true;
+	d->no_stop = true;
+	mock_assign(d, 0);
+	mock_dev_register(peer);
+	KUNIT_EXPECT_EQ(test, -EBUSY, kviommu_assign(&m->v, peer->name, 1));
+	KUNIT_EXPECT_EQ(test, 0, kviommu_unassign(&m->v, d->name));
+	/* The other may be given to somebody, later. */
+	KUNIT_EXPECT_EQ(test, -EBUSY, kviommu_assign(&m->v, d->name, 0));
+	KUNIT_EXPECT_EQ(test, -EBUSY, kviommu_assign(&m->v, peer->name, 1));
 }
 
 /* To try a page table opens bypass: not for another one that is open. */
@@ -698,6 +823,7 @@ static void state_other_vmm(struct kunit *test)
 
 static void state_assign_errors(struct kunit *test)
 {
+	struct kviommu_model fine = test_model;
 	struct fixture *f = create(test);
 	struct mock *m = f->m;
 	struct mock_dev *d[4];
@@ -707,7 +833,7 @@ static void state_assign_errors(struct kunit *test)
 
 	for (i = 0; i < 4; i++) {
 		d[i] = mock_add_dev(m, 0, i == 3 ? d[2] : NULL);
-		name[i] = dev_name(mock_dev_dev(d[i]));
+		name[i] = d[i]->name;
 	}
 	other = kunit_kzalloc(test, sizeof(*other), GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, other);
@@ -724,6 +850,14 @@ static void state_assign_errors(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -EBUSY, kviommu_assign(other, name[0], 1));
 	KUNIT_EXPECT_EQ(test, -ENODEV, kviommu_unassign(other, name[0]));
 	KUNIT_EXPECT_EQ(test, -EBUSY, kviommu_assign(&m->v, name[1], 1));
+	/* Its guests' pages have to be no smaller than the CPU's. */
+	fine.granule = PAGE_SIZE / 2;
+	other->model = &fine;
+	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP, kviommu_assign(other, name[1], 1));
+	fine.granule = PAGE_SIZE;
+	KUNIT_EXPECT_EQ(test, 0, kviommu_assign(other, name[1], 1));
+	KUNIT_EXPECT_EQ(test, 0, kviommu_unassign(other, name[1]));
+	other->model = &test_model;
 	KUNIT_EXPECT_EQ(test, 0, kviommu_assign(other, name[1], 1));
 	/* A group is not shared by two guests. */
 	KUNIT_EXPECT_EQ(test, 0, kviommu_assign(&m->v, name[2], 2));
@@ -755,12 +889,16 @@ static struct kunit_case state_cases[] = {
 	KUNIT_CASE(state_not_touched),
 	KUNIT_CASE(state_fails_closed),
 	KUNIT_CASE(state_bypass_together),
+	KUNIT_CASE(state_bypass_joined),
 	KUNIT_CASE(state_broken),
 	KUNIT_CASE(state_broken_memory),
 	KUNIT_CASE(state_sharing),
 	KUNIT_CASE(state_vmm),
 	KUNIT_CASE(state_quiet),
 	KUNIT_CASE(state_dirty),
+	KUNIT_CASE(state_used_before),
+	KUNIT_CASE(state_no_stop),
+	KUNIT_CASE(state_no_stop_alone),
 	KUNIT_CASE(state_try),
 	KUNIT_CASE(state_other_vmm),
 	KUNIT_CASE(state_assign_errors),

@@ -1524,7 +1524,7 @@ static void vtd_reserved(struct kunit *test)
 	mock_add_resv(d2, IOVA + 0x1000, 0x1000, IOMMU_RESV_RESERVED);
 	mock_dev_register(d2);
 	KUNIT_EXPECT_EQ(test, -EADDRINUSE,
-			kviommu_assign(m.g->v, dev_name(mock_dev_dev(d2)), SID2));
+			kviommu_assign(m.g->v, d2->name, SID2));
 	KUNIT_EXPECT_TRUE(test, vg_reaches(m.g, m.d, IOVA + 0x1000,
 					   VG_DATA + 0x1000));
 	vg_unmap(m.g, m.root, 4, IOVA + 0x1000, 12);
@@ -1532,7 +1532,7 @@ static void vtd_reserved(struct kunit *test)
 	/* The guest was told that all accesses snoop if it says so. */
 	d2->incoherent = true;
 	KUNIT_EXPECT_EQ(test, -EOPNOTSUPP,
-			kviommu_assign(m.g->v, dev_name(mock_dev_dev(d2)), SID2));
+			kviommu_assign(m.g->v, d2->name, SID2));
 	d2->incoherent = false;
 	/* From assigning on nothing is mapped there; the guest is told, once. */
 	mock_assign(d2, SID2);
@@ -1754,7 +1754,7 @@ static void vtd_life(struct kunit *test)
 	/* Unplugged with something left to do */
 	m.g->v->batch = 1;
 	m.g->v->worker.dead = false;
-	strscpy(name, dev_name(mock_dev_dev(m.d)));
+	strscpy(name, m.d->name);
 	kviommu_dev_unbind(m.d->kdev, false);
 	mock_bind(m.d);
 	KUNIT_ASSERT_EQ(test, 0, mock_attach(m.d, VG_PT));

@@ -731,6 +731,8 @@ const struct kviommu_model kviommu_vtd_model = {
 	.vectors = KVIOMMU_VTD_VECTORS,
 	/* A requester id; a unit is for one PCI segment. */
 	.max_id = U16_MAX,
+	/* Any unit has these (3.6, 3.7): there is no capability to leave them out. */
+	.granule = VTD_PAGE_SIZE,
 	.init = vtd_init,
 	.exit = vtd_exit,
 	.open = vtd_open,

@@ -63,7 +63,7 @@ static void op_detach(void *priv)
  * While the PCI core resets the device the bit is off, and it comes back even if
  * that fails.
  */
-static bool op_bus_master(void *priv)
+static bool op_may_dma(void *priv)
 {
 	struct kviommu_vfio_dev *kvd = priv;
 	int resets = atomic_read_acquire(&kvd->resets);
@@ -80,7 +80,8 @@ static const struct kviommu_dev_ops kviommu_ops = {
 	.attach = op_attach,
 	.replace = op_replace,
 	.detach = op_detach,
-	.bus_master = op_bus_master,
+	.may_dma = op_may_dma,
+	.closed_stops = true,
 };
 
 /* ---- VFIO ---- */
@@ -277,7 +278,7 @@ static int kvd_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return PTR_ERR(kvd);
 	dev_set_drvdata(&pdev->dev, &kvd->core);
 	kviommu_set_pci_ops(&kvd->core);
-	kvd->kdev = kviommu_dev_register(&pdev->dev, &kviommu_ops, kvd);
+	kvd->kdev = kviommu_dev_register(&pdev->dev, &kviommu_ops, kvd, false);
 	if (IS_ERR(kvd->kdev)) {
 		rc = PTR_ERR(kvd->kdev);
 		if (rc == -ENODEV)
