@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What mappings cost: "bench [-m kviommu_bench.ko] [-j result.json] [-n mappings]".
+ * What mappings cost: "bench [-m kviommu_bench.ko] [-j result.json] [-n mappings]
+ * [-o rows]".
  *
  * Times are of CLOCK_MONOTONIC. In a machine whose clock counts instructions
  * (-icount shift=0) a nanosecond is an instruction, and noise is gone. Each row
@@ -337,6 +338,10 @@ static void with_alive(u64 limit)
 
 /* ---- VT-d ---- */
 
+/* Of a domain that is invalidated beside others; and those */
+#define BESIDE_LEAVES	1024
+#define OTHERS		(MAX_ENDPOINTS - 1)
+
 static struct vtd vtd;
 static u64 vtd_table;
 static enum vtd_mode vtd_mode;
@@ -461,12 +466,13 @@ static void vtd_leaves(const char *mode, u64 limit, bool shuffle)
 	vtd.used = used;
 }
 
-static void vtd_rows(const char *name, enum vtd_mode mode, u64 limit)
+/* A driver that has begun, with a page mapped for endpoint 0 */
+static void vtd_up(enum vtd_mode mode, unsigned int endpoints)
 {
 	int rc;
 
 	vtd_mode = mode;
-	rc = host_setup(&host, KVIOMMU_VTD, 1);
+	rc = host_setup(&host, KVIOMMU_VTD, endpoints);
 	if (rc)
 		die("%s", host.why);
 	if (mdev_set(&host.mdev, "batch", "1024") ||
@@ -485,9 +491,87 @@ static void vtd_rows(const char *name, enum vtd_mode mode, u64 limit)
 	vtd_enter(&vtd, mode, ENDPOINT(0), DOMAIN, vtd_table, 0);
 	if (vtd_start(&vtd))
 		die("the driver can not start");
+}
+
+static void vtd_rows(const char *name, enum vtd_mode mode, u64 limit)
+{
+	vtd_up(mode, 1);
 	vtd_pages(name);
 	vtd_leaves(name, limit, true);
 	vtd_leaves(name, limit, false);
+	vmm_close(&vmm);
+	host_teardown(&host);
+}
+
+/* What is invalidated beside other domains, or without any */
+enum beside { BESIDE_DOMAIN, BESIDE_PAGE, BESIDE_GLOBAL, NR_BESIDE };
+
+static u64 invalidate_beside(enum beside what)
+{
+	switch (what) {
+	case BESIDE_DOMAIN:
+		return invalidate(VTD_D_IOTLB(VTD_DOMAIN, DOMAIN), 0);
+	case BESIDE_PAGE:
+		return invalidate_page(2 * FAR_IOVA);
+	default:
+		return invalidate(VTD_D_IOTLB(VTD_GLOBAL, 0), 0);
+	}
+}
+
+/*
+ * Nothing has changed in a domain of BESIDE_LEAVES pages: what invalidations of it
+ * cost alone, and with OTHERS more that have a device and 8 pages each. What
+ * invalidates all domains costs more with them: it shows that they are there.
+ */
+static void vtd_beside(const char *mode)
+{
+	static const char *const names[NR_BESIDE] = {
+		"domain", "page", "global",
+	};
+	const unsigned int rounds = 50;
+	char *alone[NR_BESIDE], *name;
+	unsigned int others, i, k;
+	enum beside what;
+
+	vtd_fill(BESIDE_LEAVES, true);
+	for (others = 0; others <= OTHERS; others += OTHERS) {
+		for (i = 1; i <= others; i++) {
+			u64 table = vtd_page(&vtd);
+
+			for (k = 0; k < 8; k++)
+				vtd_map(&vtd, table, FAR_IOVA + k * PAGE,
+					DATA_GPA + (i + k * 3) * PAGE, 12,
+					vtd_rw(vtd_mode));
+			vtd_enter(&vtd, vtd_mode, ENDPOINT(i), DOMAIN + i, table,
+				  0);
+		}
+		if (vtd_flush_all(&vtd))
+			die("the other domains can not be made");
+		for (what = 0; what < NR_BESIDE; what++) {
+			u64 ns = 0;
+
+			for (i = 0; i <= rounds; i++)	/* one is to warm up */
+				ns = (i ? ns : 0) + invalidate_beside(what);
+			if (asprintf(&name, "vtd_%s_%s_%s", mode, names[what],
+				     others ? "beside_64" : "alone") < 0)
+				die("out of memory");
+			add(name, (double)ns / rounds, "instructions",
+			    others ? alone[what] : NULL,
+			    others && what != BESIDE_GLOBAL ? 1.05 : 0);
+			if (!others)
+				alone[what] = name;
+		}
+	}
+	/* Each domain has its table; one with a wrong one would have none. */
+	if (mdev_counter(&host.mdev, "mappings") !=
+	    1 + BESIDE_LEAVES + 8 * OTHERS)
+		die("not all domains are there");
+}
+
+static void vtd_beside_rows(const char *name, enum vtd_mode mode)
+{
+	vtd_up(mode, 1 + OTHERS);
+	vtd_beside(name);
 	vmm_close(&vmm);
 	host_teardown(&host);
 }
@@ -758,38 +842,13 @@ static void print_json(FILE *out)
 	fprintf(out, "  ]\n}\n");
 }
 
-int main(int argc, char **argv)
+/* What virtio's requests cost, and ioctls that do the same */
+static void virtio_rows(bool has_bare, u64 limit)
 {
-	const char *module = NULL, *json = NULL;
-	char bdf[1][BDF_LEN];
-	u64 limit = 1000000;
+	const char *than = has_bare ? "bare_pair" : "ioctl_pair";
 	double pair, driver;
-	FILE *out;
-	int opt, rc;
+	int rc;
 
-	while ((opt = getopt(argc, argv, "hm:j:n:")) != -1) {
-		switch (opt) {
-		case 'm':
-			module = optarg;
-			break;
-		case 'j':
-			json = optarg;
-			break;
-		case 'n':
-			limit = strtoull(optarg, NULL, 0);
-			break;
-		default:
-			fprintf(stderr,
-				"usage: bench [-m kviommu_bench.ko] [-j result.json] [-n mappings]\n");
-			return 2;
-		}
-	}
-	if (pci_find(EDU_VENDOR, EDU_DEVICE, bdf, 1) < 1)
-		die("needs an edu device");
-	if (module) {
-		pci_set_driver(bdf[0], NULL);
-		bare(module, bdf[0]);
-	}
 	rc = host_setup(&host, KVIOMMU_VIRTIO, 1);
 	if (rc)
 		die("%s", host.why);
@@ -804,9 +863,9 @@ int main(int argc, char **argv)
 
 	/* Still in bypass: the device is attached to the IOAS */
 	add("ioctl_pair", ioctl_pairs(1, false, 500), "instructions",
-	    module ? "bare_pair" : NULL, 0);
+	    has_bare ? "bare_pair" : NULL, 0);
 	add("ioctl_pair_512_contiguous", ioctl_pairs(512, false, 20),
-	    "instructions", module ? "bare_pair_512_contiguous" : NULL, 0);
+	    "instructions", has_bare ? "bare_pair_512_contiguous" : NULL, 0);
 	add("ioctl_512_scattered", ioctl_pairs(512, true, 5), "instructions",
 	    NULL, 0);
 
@@ -814,15 +873,12 @@ int main(int argc, char **argv)
 	if (rc)
 		die("VMM step \"%s\": %s", vmm_step_name[vmm.next],
 		    strerror(-rc));
-	add("request_pair_1_a_kick", pairs(1, 500), "instructions",
-	    module ? "bare_pair" : "ioctl_pair", 0);
+	add("request_pair_1_a_kick", pairs(1, 500), "instructions", than, 0);
 	pair = pairs_apart(64, 50, &driver);
-	add("request_pair_64_a_kick", pair, "instructions",
-	    module ? "bare_pair" : "ioctl_pair", module ? 1.5 : 0.25);
-	add("request_pair_64_and_driver", driver, "instructions",
-	    module ? "bare_pair" : "ioctl_pair", 0);
-	add("request_pair_64_mixed", pairs(64, 50), "instructions",
-	    module ? "bare_pair" : "ioctl_pair", 0);
+	add("request_pair_64_a_kick", pair, "instructions", than,
+	    has_bare ? 1.5 : 0.25);
+	add("request_pair_64_and_driver", driver, "instructions", than, 0);
+	add("request_pair_64_mixed", pairs(64, 50), "instructions", than, 0);
 	add("ioctl_to_request_64", find("request_pair_64_a_kick")->value,
 	    "instructions", "ioctl_pair", 0.25);
 	add("request_512_contiguous", runs(512, 20), "instructions",
@@ -832,10 +888,75 @@ int main(int argc, char **argv)
 	with_alive(limit);
 	vmm_close(&vmm);
 	host_teardown(&host);
-	vtd_rows("legacy", VTD_LEGACY, limit);
-	vtd_rows("first", VTD_FIRST, limit);
-	smmu_rows("stage1", SMMU_S1, limit);
-	smmu_rows("stage2", SMMU_S2, limit);
+}
+
+static void explain(void)
+{
+	fprintf(stderr,
+		"usage: bench [-m kviommu_bench.ko] [-j result.json] [-n mappings] [-o rows]\n"
+		"rows: virtio, vtd, smmuv3, or beside, which is VT-d with %d edu devices;\n"
+		"several with commas between (virtio,vtd,smmuv3)\n", 1 + OTHERS);
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	enum { O_VIRTIO, O_VTD, O_BESIDE, O_SMMUV3 };
+	char *const kinds[] = {
+		[O_VIRTIO] = "virtio", [O_VTD] = "vtd",
+		[O_BESIDE] = "beside", [O_SMMUV3] = "smmuv3", NULL,
+	};
+	unsigned int only = 1 << O_VIRTIO | 1 << O_VTD | 1 << O_SMMUV3;
+	const char *module = NULL, *json = NULL;
+	char bdf[1][BDF_LEN];
+	char *list, *word;
+	u64 limit = 1000000;
+	FILE *out;
+	int opt, kind;
+
+	while ((opt = getopt(argc, argv, "hm:j:n:o:")) != -1) {
+		switch (opt) {
+		case 'm':
+			module = optarg;
+			break;
+		case 'j':
+			json = optarg;
+			break;
+		case 'n':
+			limit = strtoull(optarg, NULL, 0);
+			break;
+		case 'o':
+			only = 0;
+			for (list = optarg; *list; only |= 1 << kind) {
+				kind = getsubopt(&list, kinds, &word);
+				if (kind < 0)
+					explain();
+			}
+			break;
+		default:
+			explain();
+		}
+	}
+	if (pci_find(EDU_VENDOR, EDU_DEVICE, bdf, 1) < 1)
+		die("needs an edu device");
+	if (module) {
+		pci_set_driver(bdf[0], NULL);
+		bare(module, bdf[0]);
+	}
+	if (only & 1 << O_VIRTIO)
+		virtio_rows(module, limit);
+	if (only & 1 << O_VTD) {
+		vtd_rows("legacy", VTD_LEGACY, limit);
+		vtd_rows("first", VTD_FIRST, limit);
+	}
+	if (only & 1 << O_BESIDE) {
+		vtd_beside_rows("legacy", VTD_LEGACY);
+		vtd_beside_rows("first", VTD_FIRST);
+	}
+	if (only & 1 << O_SMMUV3) {
+		smmu_rows("stage1", SMMU_S1, limit);
+		smmu_rows("stage2", SMMU_S2, limit);
+	}
 
 	print_table(stdout);
 	if (json) {

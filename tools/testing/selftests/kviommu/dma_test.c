@@ -701,7 +701,7 @@ TEST_F(dma, fault_event)
 	EXPECT_LE(1, dropped);
 	viommu_event_buffers(self->v, 16);
 	EXPECT_WRITES(0, &self->vmm, 0, 0x77778000, DATA_GPA);
-	ASSERT_EQ(0, viommu_event(self->v, &fault, 2000));
+	ASSERT_EQ(0, viommu_event(self->v, &fault, PATIENCE_MS));
 	EXPECT_EQ(VIRTIO_IOMMU_FAULT_R_MAPPING, fault.reason);
 	EXPECT_EQ(ENDPOINT(0), fault.endpoint);
 	EXPECT_EQ(0, fault.reserved[0] | fault.reserved[1] | fault.reserved[2]);

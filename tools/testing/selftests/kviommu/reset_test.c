@@ -12,6 +12,7 @@
 #include <linux/pci_regs.h>
 
 #include "lib/machine.h"
+#include "lib/nvme.h"
 
 #define LONG_MS		"60000"
 
@@ -133,8 +134,7 @@ static int system_reset(struct machine *m)
 
 static int deadline(struct machine *m)
 {
-	sleep_ms(3000);
-	return 0;
+	return mdev_counter_becomes(&m->host.mdev, "reset_hold", 1) ? 0 : -ETIMEDOUT;
 }
 
 static int memory(struct machine *m)
@@ -205,8 +205,9 @@ static const struct row rows[] = {
 	  { { UNBOUND, BLOCKED, BLOCKED, TRANSLATED, QUIESCING },
 	    { UNBOUND, BLOCKED, BYPASS, TRANSLATED, QUIESCING },
 	    { UNBOUND, BLOCKED, BLOCKED, TRANSLATED, BLOCKED } } },
-	{ "deadline", deadline, "1000",
-	  ALL(NEVER, NEVER, NEVER, TRANSLATED, BLOCKED) },
+	/* Not before it is seen that there is a hold; without one, there is none */
+	{ "deadline", deadline, "10000",
+	  ALL(NEVER, NEVER, NEVER, NEVER, BLOCKED) },
 	{ "memory", memory, LONG_MS,
 	  ALL(UNBOUND, BLOCKED, BLOCKED, BLOCKED, BLOCKED) },
 	{ "closed", closed, LONG_MS,
@@ -299,8 +300,6 @@ TEST_F(reset, driver_unbound)
 
 /* ---- a device that can be reset ---- */
 
-#define NVME_VENDOR	0x1b36
-#define NVME_DEVICE	0x0010
 #define EXPRESS_CTL	8
 #define EXPRESS_FLR	0x8000
 
@@ -308,29 +307,24 @@ FIXTURE(nvme)
 {
 	struct machine m;
 	struct vfio_dev dev;
-	char bdf[1][BDF_LEN];
 };
 
 FIXTURE_SETUP(nvme)
 {
 	struct machine *m = &self->m;
-	char dir[512], id[16];
+	char bdf[1][BDF_LEN];
+	int rc;
 
 	self->dev.fd = -1;
 	SETUP_HOST(&m->host, 1);
-	if (pci_find(NVME_VENDOR, NVME_DEVICE, self->bdf, 1) < 1)
+	rc = nvme_assign(&m->host, ENDPOINT(1), bdf);
+	if (rc == -ENODEV)
 		SKIP(return, "needs QEMU's NVMe disk");
-	ASSERT_EQ(0, pci_set_driver(self->bdf[0], KVIOMMU_DRIVER));
-	snprintf(id, sizeof(id), "0x%x", ENDPOINT(1));
-	ASSERT_EQ(0, mdev_assign(&m->host.mdev, self->bdf[0], id));
+	ASSERT_EQ(0, rc);
 	ASSERT_EQ(0, mdev_set(&m->host.mdev, "quiesce_ms", LONG_MS));
 	vmm_init(&m->vmm, &m->host, NULL);
 	ASSERT_UP(&m->vmm, VMM_DRIVER_OK);
-	pci_path(self->bdf[0], ".", dir, sizeof(dir));
-	ASSERT_EQ(0, vfio_open(&self->dev, dir));
-	ASSERT_EQ(0, vfio_bind(&self->dev, m->vmm.iommufd));
-	ASSERT_EQ(0, vfio_attach(&self->dev, m->vmm.hwpt));
-	ASSERT_EQ(0, vfio_query_regions(&self->dev));
+	ASSERT_EQ(0, vmm_add_device(&m->vmm, &self->dev, bdf[0]));
 }
 
 FIXTURE_TEARDOWN(nvme)
@@ -449,18 +443,25 @@ TEST_F(nvme, detached)
 	EXPECT_NVME(self, BYPASS);
 }
 
+#define FREEZE_TIMEOUT	"/sys/power/pm_freeze_timeout"
+
 /* The host sleeps: no hold is left when its VMM is stopped, and so can't end one */
-TEST_F(nvme, host_suspends)
+TEST_F_TIMEOUT(nvme, host_suspends, 600)
 {
+	char timeout_ms[32];
 	int rc;
 
 	if (!path_exists("/sys/power/pm_test"))
-		SKIP(return, "needs CONFIG_SUSPEND and CONFIG_PM_SLEEP_DEBUG");
+		SKIP(return, "needs CONFIG_SUSPEND and CONFIG_PM_DEBUG");
 	HOLD_NVME(self);
+	/* It is given up after 20 s if a task has not stopped by then. */
+	ASSERT_LT(0, file_read(FREEZE_TIMEOUT, timeout_ms, sizeof(timeout_ms)));
 	/* As far as that, and back after some seconds */
 	ASSERT_EQ(0, file_write("/sys/power/pm_test", "freezer"));
+	EXPECT_EQ(0, file_write(FREEZE_TIMEOUT, "240000"));
 	rc = file_write("/sys/power/state", "freeze");
 	EXPECT_EQ(0, file_write("/sys/power/pm_test", "none"));
+	EXPECT_EQ(0, file_write(FREEZE_TIMEOUT, timeout_ms));
 	ASSERT_EQ(0, rc);
 	EXPECT_NVME(self, BLOCKED);
 	EXPECT_EQ(1, COUNT(&self->m, "event_suspend"));
@@ -568,12 +569,7 @@ TEST_F(pair, hot_reset_before_their_viommu)
 
 static int open_again(struct machine *m, int n)
 {
-	struct vfio_dev *dev = &m->vmm.edu[n].dev;
-	char dir[512];
-
-	pci_path(m->host.bdf[n], ".", dir, sizeof(dir));
-	return vfio_open(dev, dir) ?: vfio_bind(dev, m->vmm.iommufd) ?:
-	       vfio_attach(dev, m->vmm.hwpt);
+	return vmm_add_device(&m->vmm, &m->vmm.edu[n].dev, m->host.bdf[n]);
 }
 
 /* VFIO resets them when the last one is closed; until then, what was closed is dirty */
@@ -627,11 +623,12 @@ TEST_F(reset, not_prolonged)
 {
 	struct machine *m = &self->m;
 
-	ASSERT_EQ(0, enter(m, QUIESCING, "3000"));
-	sleep_ms(2000);
+	ASSERT_EQ(0, enter(m, QUIESCING, "10000"));
+	/* A hold that begins anew would be this long. */
+	ASSERT_EQ(0, mdev_set(&m->host.mdev, "quiesce_ms", "600000"));
 	ASSERT_EQ(0, system_reset(m));
 	EXPECT_STATE(m, QUIESCING);
-	sleep_ms(2000);
+	ASSERT_EQ(0, deadline(m));
 	EXPECT_STATE(m, BLOCKED);
 	EXPECT_REACHES(m, BLOCKED);
 }

@@ -144,6 +144,10 @@ TEST_F(sysfs, log_lines)
 	EXPECT_EQ(true, kmsg_says(self->kmsg, "assign wants \"HOST-BDF ENDPOINT\""));
 	EXPECT_EQ(-ENODEV, mdev_assign(&self->host.mdev, "0000:7f:00.0", "1"));
 	EXPECT_EQ(true, kmsg_says(self->kmsg, "driverctl"));
+	EXPECT_EQ(-EINVAL, mdev_assign(&self->host.mdev, "platform/", "0x28"));
+	EXPECT_EQ(-ENODEV, mdev_assign(&self->host.mdev, "platform/none.0", "0x28"));
+	EXPECT_EQ(true, kmsg_says(self->kmsg, "cannot assign platform/none.0"));
+	EXPECT_EQ(-ENODEV, mdev_unassign(&self->host.mdev, "platform/none.0"));
 	EXPECT_EQ(-EBUSY, mdev_assign(&self->host.mdev, bdf, "0x99"));
 	EXPECT_EQ(true, kmsg_says(self->kmsg, bdf));
 	ASSERT_UP(vmm, VMM_ENDPOINT_BIND);

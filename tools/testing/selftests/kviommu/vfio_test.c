@@ -321,7 +321,7 @@ TEST_F(api, intx_unmask_by_eventfd)
 	/* The level stays, since nobody read the ISR */
 	EXPECT_EQ(false, fires(fd, 100));
 	ASSERT_EQ(8, write(unmask, &one, 8));
-	EXPECT_EQ(true, fires(fd, 5000));
+	EXPECT_EQ(true, fires(fd, PATIENCE_MS));
 	ASSERT_EQ(0, vfio_bar_read(dev, 0, VIRTIO_ISR, &isr, 1));
 	ASSERT_EQ(8, write(unmask, &one, 8));
 	EXPECT_EQ(false, fires(fd, 100));

@@ -119,7 +119,7 @@ void edu_start_store(struct edu *edu, u64 iova, u32 len)
 
 int edu_wait(struct edu *edu)
 {
-	u64 end = now_ns() + 20000000000ULL;
+	u64 end = now_ns() + PATIENCE_NS;
 
 	while (reg_read(edu, EDU_DMA_CMD) & EDU_CMD_START) {
 		if (now_ns() > end)

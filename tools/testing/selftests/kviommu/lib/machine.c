@@ -18,31 +18,81 @@ int machine_up(struct machine *m)
 	return rc;
 }
 
-static int translate_smmu(struct smmu *s)
+static void set_page(struct machine *m, u64 iova, u64 gpa, bool there)
 {
-	u64 table = smmu_page(s), cd = smmu_page(s);
+	if (m->model == SMMUV3)
+		smmu_map(&m->smmu, m->table, iova, gpa, 12, there ? SMMU_S1_RW : 0);
+	else if (there)
+		vtd_map(&m->vtd, m->table, iova, gpa, 12, VTD_R | VTD_W);
+	else
+		vtd_unmap(&m->vtd, m->table, iova, 12);
+}
 
-	smmu_map(s, table, DATA_IOVA, DATA_GPA, 12, SMMU_S1_RW);
-	smmu_map(s, table, OUT_IOVA, OUT_GPA, 12, SMMU_S1_RW);
-	smmu_cd(s, cd, MACHINE_DID, table);
-	smmu_stream(s, ENDPOINT(0), SMMU_S1, cd, 0, 0);
-	return smmu_start(s);
+static void enter_table(struct machine *m, int n)
+{
+	if (m->model == SMMUV3)
+		smmu_stream(&m->smmu, ENDPOINT(n), SMMU_S1, m->cd, 0, 0);
+	else
+		vtd_context_translate(&m->vtd, ENDPOINT(n), MACHINE_DID, m->table);
 }
 
 int machine_translate(struct machine *m)
 {
-	struct vtd *v = &m->vtd;
-	u64 table;
-
 	if (m->model == VIRTIO)
 		return vmm_up(&m->vmm, VMM_MAPPED);
-	if (m->model == SMMUV3)
-		return translate_smmu(&m->smmu);
-	table = vtd_page(v);
-	vtd_map(v, table, DATA_IOVA, DATA_GPA, 12, VTD_R | VTD_W);
-	vtd_map(v, table, OUT_IOVA, OUT_GPA, 12, VTD_R | VTD_W);
-	vtd_context_translate(v, ENDPOINT(0), MACHINE_DID, table);
-	return vtd_start(v);
+	if (m->model == SMMUV3) {
+		m->table = smmu_page(&m->smmu);
+		m->cd = smmu_page(&m->smmu);
+		smmu_cd(&m->smmu, m->cd, MACHINE_DID, m->table);
+	} else {
+		m->table = vtd_page(&m->vtd);
+	}
+	set_page(m, DATA_IOVA, DATA_GPA, true);
+	set_page(m, OUT_IOVA, OUT_GPA, true);
+	enter_table(m, 0);
+	return m->model == SMMUV3 ? smmu_start(&m->smmu) : vtd_start(&m->vtd);
+}
+
+/* What a virtio request came to, as an errno */
+static int answer(int rc)
+{
+	return rc > 0 ? -EPROTO : rc;
+}
+
+int machine_join(struct machine *m, int n)
+{
+	if (m->model == VIRTIO)
+		return answer(viommu_attach(&m->vmm.v, DOMAIN, ENDPOINT(n), 0));
+	enter_table(m, n);
+	return m->model == SMMUV3 ?
+		       smmu_submit(&m->smmu, SMMU_C_CFGI_STE(ENDPOINT(n)), 1) :
+		       vtd_flush_device(&m->vtd, ENDPOINT(n));
+}
+
+static int set_pages(struct machine *m, u64 iova, u64 gpa, u64 bytes, bool there)
+{
+	u64 at;
+
+	for (at = 0; at < bytes; at += PAGE)
+		set_page(m, iova + at, gpa + at, there);
+	return m->model == SMMUV3 ?
+		       smmu_submit(&m->smmu, SMMU_C_NH_ASID(0, MACHINE_DID), 0) :
+		       vtd_submit(&m->vtd, VTD_D_IOTLB(VTD_DOMAIN, MACHINE_DID), 0);
+}
+
+int machine_map(struct machine *m, u64 iova, u64 gpa, u64 bytes)
+{
+	if (m->model == VIRTIO)
+		return answer(viommu_map(&m->vmm.v, DOMAIN, iova, bytes, gpa,
+					 VIOMMU_RW));
+	return set_pages(m, iova, gpa, bytes, true);
+}
+
+int machine_unmap(struct machine *m, u64 iova, u64 bytes)
+{
+	if (m->model == VIRTIO)
+		return answer(viommu_unmap(&m->vmm.v, DOMAIN, iova, bytes));
+	return set_pages(m, iova, 0, bytes, false);
 }
 
 int machine_guest_reset(struct machine *m)

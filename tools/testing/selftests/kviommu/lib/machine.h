@@ -22,6 +22,8 @@ struct machine {
 	struct vmm vmm;
 	struct vtd vtd;
 	struct smmu smmu;
+	u64 table;		/* VT-d's and SMMUv3's, of all that translate */
+	u64 cd;
 	enum model model;
 };
 
@@ -32,6 +34,11 @@ struct machine {
 int machine_up(struct machine *m);
 /* Endpoint 0: DATA_IOVA and OUT_IOVA to DATA_GPA and OUT_GPA, one page each */
 int machine_translate(struct machine *m);
+/* Endpoint n by the same table */
+int machine_join(struct machine *m, int n);
+/* More of that table, in pages, or less, and the vIOMMU is told */
+int machine_map(struct machine *m, u64 iova, u64 gpa, u64 bytes);
+int machine_unmap(struct machine *m, u64 iova, u64 bytes);
 /* As a guest does that shuts down */
 int machine_guest_reset(struct machine *m);
 /* As the next one that starts: with the tables that are there */

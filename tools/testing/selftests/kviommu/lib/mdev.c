@@ -31,13 +31,13 @@ static int by_name(const void *a, const void *b)
 int pci_find(u16 vendor, u16 device, char (*bdf)[BDF_LEN], int max)
 {
 	DIR *d = opendir("/sys/bus/pci/devices");
-	char found[64][BDF_LEN];
+	char found[128][BDF_LEN];
 	struct dirent *entry;
 	int n = 0;
 
 	if (!d)
 		return 0;
-	while (n < 64 && (entry = readdir(d))) {
+	while (n < 128 && (entry = readdir(d))) {
 		if (entry->d_name[0] == '.' ||
 		    strlen(entry->d_name) >= BDF_LEN ||
 		    pci_attr(entry->d_name, "vendor") != vendor ||
@@ -283,14 +283,14 @@ long long mdev_counter(const struct mdev *mdev, const char *name)
 bool mdev_counter_becomes(const struct mdev *mdev, const char *name,
 			  long long value)
 {
-	int i;
+	u64 end = now_ns() + PATIENCE_NS;
 
-	for (i = 0; i < 2000; i++) {
-		if (mdev_counter(mdev, name) == value)
-			return true;
+	while (mdev_counter(mdev, name) != value) {
+		if (now_ns() > end)
+			return false;
 		usleep(5000);
 	}
-	return false;
+	return true;
 }
 
 bool mdev_has_mapping(const struct mdev *mdev, const char *line_prefix)

@@ -53,7 +53,7 @@ int mdev_debugfs(const struct mdev *mdev, const char *file, char *buf,
 		 size_t size);
 /* Value of a line "name value" of debugfs, -1 if there is none */
 long long mdev_counter(const struct mdev *mdev, const char *name);
-/* Wait until it has that value, up to 10 s */
+/* Wait until it has that value; false if that never happens */
 bool mdev_counter_becomes(const struct mdev *mdev, const char *name,
 			  long long value);
 bool mdev_has_mapping(const struct mdev *mdev, const char *line_prefix);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "nvme.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,7 +15,6 @@
 #define CC_ENABLE	(4 << 20 | 6 << 16 | 1)
 
 #define ENTRIES		16	/* of each queue */
-#define TIMEOUT_NS	30000000000ULL
 
 enum {
 	ADMIN_CREATE_SQ = 0x01,
@@ -27,6 +27,18 @@ enum {
 
 /* The driver's pages */
 enum { PAGE_ASQ, PAGE_ACQ, PAGE_SQ, PAGE_CQ, PAGE_LIST };
+
+int nvme_assign(const struct host *host, u32 id, char (*bdf)[BDF_LEN])
+{
+	char text[16];
+	int rc;
+
+	if (pci_find(NVME_VENDOR, NVME_DEVICE, bdf, 1) < 1)
+		return -ENODEV;
+	snprintf(text, sizeof(text), "0x%x", id);
+	rc = pci_set_driver(*bdf, KVIOMMU_DRIVER);
+	return rc ?: mdev_assign(&host->mdev, *bdf, text);
+}
 
 static void set32(struct nvme *n, u64 reg, u32 val)
 {
@@ -41,7 +53,7 @@ static void set64(struct nvme *n, u64 reg, u64 val)
 
 static int wait_ready(struct nvme *n, u32 want)
 {
-	u64 end = now_ns() + TIMEOUT_NS;
+	u64 end = now_ns() + PATIENCE_NS;
 	u32 csts;
 	int rc;
 
@@ -69,7 +81,7 @@ static int command(struct nvme *n, struct nvme_queue *q, const u32 *words)
 	unsigned int slot = q->tail % ENTRIES, i;
 	/* The phase bit is 1 in the first round, then 0, and so on. */
 	u32 phase = q->tail / ENTRIES % 2 ? 0 : 1 << 16;
-	u64 end = now_ns() + TIMEOUT_NS;
+	u64 end = now_ns() + PATIENCE_NS;
 	u32 status;
 
 	for (i = 1; i < 16; i++)

@@ -7,7 +7,7 @@
 #ifndef KVIOMMU_TEST_NVME_H
 #define KVIOMMU_TEST_NVME_H
 
-#include "vfio.h"
+#include "vmm.h"
 
 #define NVME_VENDOR	0x1b36	/* QEMU's */
 #define NVME_DEVICE	0x0010
@@ -40,6 +40,12 @@ struct nvme {
  * Functions that send a command return its status, 0 if that is success, or a
  * negative errno. A page is one of the device's, aligned.
  */
+
+/*
+ * Assign QEMU's disk to the vIOMMU as an endpoint; not one of host->endpoints, which
+ * are edu devices. -ENODEV if there is none
+ */
+int nvme_assign(const struct host *host, u32 id, char (*bdf)[BDF_LEN]);
 
 /* Start a device that is bound and attached, with its registers queried */
 int nvme_start(struct nvme *n, u8 *mem, u64 iova);

@@ -10,8 +10,6 @@
 #define CMDS		256
 #define EVENTS		128
 
-#define TIMEOUT_NS	60000000000ULL
-
 u64 smmu_read(struct smmu *s, u64 off, size_t len)
 {
 	u64 value = 0;
@@ -100,7 +98,7 @@ void smmu_stream(struct smmu *s, u32 sid, enum smmu_config config, u64 cd,
 static bool over(u64 *end)
 {
 	if (!*end)
-		*end = now_ns() + TIMEOUT_NS;
+		*end = now_ns() + PATIENCE_NS;
 	sched_yield();
 	return now_ns() > *end;
 }

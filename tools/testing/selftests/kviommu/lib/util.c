@@ -108,7 +108,7 @@ u64 eventfd_take(int fd)
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	u64 count = 0;
 
-	if (poll(&p, 1, 5000) == 1 && read(fd, &count, 8) != 8)
+	if (poll(&p, 1, PATIENCE_MS) == 1 && read(fd, &count, 8) != 8)
 		count = 0;
 	return count;
 }

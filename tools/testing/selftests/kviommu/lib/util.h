@@ -13,6 +13,13 @@
 #define MiB	(1024 * KiB)
 #define PAGE	4096ULL
 
+/*
+ * How long to wait for what is sure to come: a debug kernel in an emulated machine
+ * is slow, and only what never comes costs that much
+ */
+#define PATIENCE_MS	120000
+#define PATIENCE_NS	(PATIENCE_MS * 1000000ULL)
+
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
@@ -30,7 +37,7 @@ int dir_first(const char *dir, const char *prefix, char *buf, size_t size);
 
 u64 now_ns(void);
 void sleep_ms(unsigned int ms);
-/* How often it was signalled, after 5 seconds at most */
+/* How often it was signalled, 0 if that never happens */
 u64 eventfd_take(int fd);
 
 /* A generator of our own: a failing fuzz run is repeated from its seed */

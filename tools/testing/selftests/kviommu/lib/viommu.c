@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-unsigned int viommu_timeout_ms = 20000;
+unsigned int viommu_timeout_ms = PATIENCE_MS;
 
 /* What the writable part holds before the device sees it */
 #define UNTOUCHED	0xa5

@@ -38,7 +38,7 @@ void virtio_write_features(struct virtio_dev *v, u64 features)
 
 int virtio_reset(struct virtio_dev *v)
 {
-	u64 end = now_ns() + 10000000000ULL;
+	u64 end = now_ns() + PATIENCE_NS;
 	int rc = virtio_set_status(v, 0);
 
 	v->features = 0;

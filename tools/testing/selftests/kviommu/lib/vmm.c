@@ -231,18 +231,26 @@ void *vmm_alloc(enum ram_kind kind, u64 size)
 	return aligned;
 }
 
-static int attach_endpoint(struct vmm *vmm, struct edu *edu)
+static int attach(struct vmm *vmm, struct vfio_dev *dev)
 {
 	int rc = -EINVAL;
 
 	/* As QEMU does: one HWPT for all, a new one where that does not fit */
 	if (vmm->hwpt)
-		rc = vfio_attach(&edu->dev, vmm->hwpt);
+		rc = vfio_attach(dev, vmm->hwpt);
 	if (rc != -EINVAL)
 		return rc;
-	rc = iommufd_hwpt_alloc(vmm->iommufd, edu->dev.dev_id, vmm->ioas,
-				&vmm->hwpt);
-	return rc ?: vfio_attach(&edu->dev, vmm->hwpt);
+	rc = iommufd_hwpt_alloc(vmm->iommufd, dev->dev_id, vmm->ioas, &vmm->hwpt);
+	return rc ?: vfio_attach(dev, vmm->hwpt);
+}
+
+int vmm_add_device(struct vmm *vmm, struct vfio_dev *dev, const char *bdf)
+{
+	char dir[512];
+
+	pci_path(bdf, ".", dir, sizeof(dir));
+	return vfio_open(dev, dir) ?: vfio_bind(dev, vmm->iommufd) ?:
+	       attach(vmm, dev) ?: vfio_query_regions(dev);
 }
 
 static int endpoint_step(struct vmm *vmm, enum vmm_step step, int n)
@@ -259,7 +267,7 @@ static int endpoint_step(struct vmm *vmm, enum vmm_step step, int n)
 	case VMM_ENDPOINT_BIND:
 		return vfio_bind(&edu->dev, vmm->iommufd);
 	case VMM_ENDPOINT_ATTACH:
-		return attach_endpoint(vmm, edu);
+		return attach(vmm, &edu->dev);
 	case VMM_BUS_MASTER:
 		return edu_map_bar(edu) ?: vfio_bus_master(&edu->dev, true);
 	case VMM_DOMAIN:

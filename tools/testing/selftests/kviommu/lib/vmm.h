@@ -12,8 +12,8 @@
 #include "mdev.h"
 #include "viommu.h"
 
-#define MAX_ENDPOINTS	2
-#define ENDPOINT(n)	(0x28u + 8 * (n))	/* 00:05.0, 00:06.0 */
+#define MAX_ENDPOINTS	65	/* a few, but for bench */
+#define ENDPOINT(n)	(0x28u + 8 * (n))	/* 00:05.0, 00:06.0, ... */
 
 /* Guest memory: not at 0, so that an address taken for an offset shows */
 #define RAM_GPA		0x1000000ULL
@@ -93,6 +93,8 @@ void vmm_init(struct vmm *vmm, const struct host *host,
 	      const struct vmm_config *config);
 /* Do all steps up to and with last that are not done yet */
 int vmm_up(struct vmm *vmm, enum vmm_step last);
+/* One device more, which its owner closes: open, bound, attached, regions queried */
+int vmm_add_device(struct vmm *vmm, struct vfio_dev *dev, const char *bdf);
 void vmm_close(struct vmm *vmm);	/* any state */
 void vmm_close_viommu(struct vmm *vmm);
 void vmm_close_endpoints(struct vmm *vmm);

@@ -8,7 +8,7 @@
 #define PTE_ADDR	0x000ffffffffff000ULL
 #define FRCD_F		(1ULL << 63)
 
-unsigned int vtd_timeout_ms = 60000;
+unsigned int vtd_timeout_ms = PATIENCE_MS;
 
 u64 vtd_read(struct vtd *v, u64 off, size_t len)
 {

@@ -38,6 +38,7 @@
 
 #define VTD_FSTS_PPF	(1u << 1)
 #define VTD_FSTS_IQE	(1u << 4)
+#define VTD_FSTS_FRI	0xff00u		/* says something with PPF only */
 #define VTD_EVENT_MASK	(1u << 31)
 
 #define VTD_CAP_RWBF	(1ULL << 4)
