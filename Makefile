@@ -31,31 +31,35 @@ tools install-tools:
 # For kunit: a folder of images of IOMMU tables, instead of the project's own
 export IMAGES
 
-# ARCH=arm64: on that host instead; modules take it, and CROSS_COMPILE, as the kernel does
+# ARCH=x86|arm64: on those hosts only, and the demo and the shell on that one; modules
+# take it, and CROSS_COMPILE, as the kernel does. The rest knows x86 alone.
+arch = $(if $(ARCH),--arch $(ARCH))
+x86 = $(if $(filter-out x86,$(ARCH)),$(error "make $@" takes no ARCH=$(ARCH)))
+
 check kunit kselftest e2e:
-	@$(vm)/check $(if $(ARCH),--arch $(ARCH)) $(filter-out check,$@)
+	@$(vm)/check $(arch) $(filter-out check,$@)
 
 MODEL ?= virtio
 
 demo:
-	@$(vm)/demo $(MODEL)
+	@$(vm)/demo $(arch) $(MODEL)
 
 bench style:
-	@$(vm)/$@
+	$(x86)@$(vm)/$@
 
 RESETS ?= 200
 
 soak:
-	@$(vm)/soak --resets $(RESETS) $(MODELS)
+	$(x86)@$(vm)/soak --resets $(RESETS) $(MODELS)
 
 vm:
-	@$(vm)/run --flavour fast --dev edu,nvme --timeout 86400 --shell
+	@$(vm)/run $(arch) --flavour fast --dev edu,nvme --timeout 86400 --shell
 
 package:
-	@tools/testing/packages/build
+	$(x86)@tools/testing/packages/build
 
 package-check:
-	@tools/testing/packages/check
+	$(x86)@tools/testing/packages/check
 
 htmldocs:
 	@tools/testing/vm/packages need python3-sphinx
@@ -69,15 +73,17 @@ clean:
 	rm -rf build Module.symvers modules.order .Module.symvers.cmd .modules.order.cmd
 
 help:
-	@echo 'modules          build kviommu.ko and kviommu_vfio_pci.ko for KDIR (default)'
+	@echo 'modules          build kviommu.ko, kviommu_vfio_pci.ko and'
+	@echo '                 kviommu_vfio_platform.ko for KDIR (default)'
 	@echo 'modules_install  install them there'
 	@echo 'tools            build kviommu(8); it needs libjson-c-dev'
 	@echo 'install-tools    install it, below PREFIX=/usr/local'
 	@echo 'demo             a guest uses its NVMe disk through kviommu, in a VM;'
 	@echo '                 MODEL=vtd: the VT-d model; MODEL=smmuv3: the SMMUv3 model, with'
-	@echo '                 a program as the drivers of the guest (MODEL=virtio)'
+	@echo '                 a program as the drivers of the guest (MODEL=virtio);'
+	@echo '                 ARCH=arm64: on that host, MODEL=virtio alone'
 	@echo 'check            every test on Linux 7.2, all but the longest on 6.12, in VMs;'
-	@echo '                 ARCH=arm64: what there is for that, instead of x86'
+	@echo '                 ARCH=x86|arm64: what there is for that alone'
 	@echo 'kunit            of these, the KUnit suites; IMAGES=folder: with the IOMMU'
 	@echo '                 tables in it, in the format of tools/testing/testdata'
 	@echo 'kselftest        of these, the programs of tools/testing/selftests/kviommu'
@@ -85,7 +91,7 @@ help:
 	@echo 'soak             guests that are reset, and that invalidate, while their disks work;'
 	@echo '                 RESETS=200 times, MODELS="virtio vtd boot uefi replug hitless"'
 	@echo 'bench            what requests cost, in instructions'
-	@echo 'vm               a shell in the VM, with the modules ready'
+	@echo 'vm               a shell in the VM, with the modules ready; ARCH=arm64: in that one'
 	@echo 'style            checkpatch, sparse, cppcheck and shellcheck'
 	@echo 'htmldocs         the documentation, in build/htmldocs'
 	@echo 'package          Debian packages, in build/package'

@@ -5,10 +5,14 @@
 
 vm_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 top=$(cd "$vm_dir/../../.." && pwd)
-cache=${KVIOMMU_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kviommu}
+cache=$(realpath -m "${KVIOMMU_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kviommu}")
 build=$top/build
 # Scripts of this folder, the parts of which a user must be able to tell apart.
 prog=${0##*/}
+
+# What make was told, `make check ARCH=arm64` for example, is not for the makes of the
+# scripts: they say it themselves.
+unset ARCH CROSS_COMPILE MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 
 # Progress and complaints go to stderr: the stdout of most scripts is an answer.
 say() { printf '[%4ds] %s: %s\n' "$SECONDS" "$prog" "$*" >&2; }
