@@ -19,12 +19,13 @@ function result(verdict, what) {
 
 function end_of_program() {
 	if (!count)
-		result("fail", "no test ran, status " status)
+		result("fail", "no test ran, status " status bail)
 	else if (count < planned)
-		result("fail", "only " count " of " planned " tests ran, status " status)
+		result("fail", "only " count " of " planned " tests ran, status " status bail)
 	else if (status && !failed)
 		result("fail", "the program failed with status " status)
 	planned = count = failed = 0
+	bail = ""
 }
 
 BEGIN {
@@ -59,6 +60,10 @@ $0 ~ "^" margin "(not )?ok [0-9]+ " {
 		result("fail", suite test)
 	}
 	next
+}
+
+/^Bail out! / {
+	bail = ": " substr($0, 11)
 }
 
 /^# program / {
