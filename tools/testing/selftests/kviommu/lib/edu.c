@@ -129,15 +129,20 @@ int edu_wait(struct edu *edu)
 	return 0;
 }
 
-static int fresh_pattern(void *pattern)
+/* While a DMA is under way, a tenth of a second, it takes no other. */
+static int fresh_pattern(struct edu *edu, void *pattern)
 {
+	int rc = edu_wait(edu);
+
+	if (rc)
+		return rc;
 	return getrandom(pattern, PATTERN, 0) == PATTERN ? 0 : -EIO;
 }
 
 int edu_can_write(struct edu *edu, u64 iova, void *va)
 {
 	u8 pattern[PATTERN];
-	int rc = fresh_pattern(pattern);
+	int rc = fresh_pattern(edu, pattern);
 
 	if (rc)
 		return rc;
@@ -151,7 +156,7 @@ int edu_can_read(struct edu *edu, u64 iova, void *va, u64 out_iova,
 		 void *out_va)
 {
 	u8 pattern[PATTERN], other[PATTERN];
-	int rc = fresh_pattern(pattern) ?: fresh_pattern(other);
+	int rc = fresh_pattern(edu, pattern) ?: fresh_pattern(edu, other);
 
 	if (rc)
 		return rc;
