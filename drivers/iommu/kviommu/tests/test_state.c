@@ -380,11 +380,9 @@ static void state_fails_closed(struct kunit *test)
 	expect_state(f, d, KVIOMMU_TRANSLATED, &f->a);
 }
 
-/* One of two members can't be put in bypass: neither is. */
-static void state_bypass_together(struct kunit *test)
+/* Two of a group, whose VMM has not attached them */
+static void bind_two(struct fixture *f, struct mock_dev *d[2])
 {
-	struct fixture *f = create(test);
-	struct mock_dev *d[2];
 	unsigned int i;
 
 	d[0] = mock_add_dev(f->m, 0, NULL);
@@ -394,6 +392,18 @@ static void state_bypass_together(struct kunit *test)
 	for (i = 0; i < 2; i++) {
 		mock_assign(d[i], i);
 		mock_bind(d[i]);
+	}
+}
+
+/* One of two members can't be put in bypass: neither is. */
+static void state_bypass_together(struct kunit *test)
+{
+	struct fixture *f = create(test);
+	struct mock_dev *d[2];
+	unsigned int i;
+
+	bind_two(f, d);
+	for (i = 0; i < 2; i++) {
 		set_want(f, d[i], WANT_BLOCKED);
 		KUNIT_ASSERT_EQ(test, 0, mock_attach(d[i], GUEST_PT));
 		set_want(f, d[i], WANT_BYPASS);
@@ -413,17 +423,10 @@ static void state_bypass_joined(struct kunit *test)
 {
 	struct fixture *f = create(test);
 	struct mock_dev *d[2];
-	unsigned int i;
 
-	d[0] = mock_add_dev(f->m, 0, NULL);
-	d[1] = mock_add_dev(f->m, 0, d[0]);
-	mock_open(f->m);
-	kviommu_memory(&f->m->v, true);
-	for (i = 0; i < 2; i++) {
-		mock_assign(d[i], i);
-		mock_bind(d[i]);
-		set_want(f, d[i], WANT_BYPASS);
-	}
+	bind_two(f, d);
+	set_want(f, d[0], WANT_BYPASS);
+	set_want(f, d[1], WANT_BYPASS);
 	KUNIT_ASSERT_EQ(test, 0, mock_attach(d[0], GUEST_PT));
 	d[1]->fail_hwpt = -EINVAL;
 	KUNIT_EXPECT_EQ(test, -EINVAL, mock_attach(d[1], GUEST_PT + 1));
