@@ -589,6 +589,89 @@ TEST_F(pair, closed)
 	EXPECT_NO_HOST_FAULT(self);
 }
 
+/* ---- functions of one device, behind two vIOMMUs ---- */
+
+FIXTURE(siblings)
+{
+	struct machine m[2];
+};
+
+/* No edu, so there are no registers to map */
+static int drive_function(struct vmm *vmm)
+{
+	struct vfio_dev *dev = &vmm->edu[0].dev;
+	int rc = vmm_up(vmm, VMM_ENDPOINT_ATTACH) ?: vfio_query_regions(dev) ?:
+		 vfio_bus_master(dev, true);
+
+	vmm->next = VMM_DRIVER_OK;
+	return rc ?: vmm_up(vmm, VMM_MAPPED);
+}
+
+FIXTURE_SETUP(siblings)
+{
+	struct machine *m = self->m;
+	int i, rc = host_setup_functions(&m[0].host, KVIOMMU_VIRTIO, 2);
+
+	if (rc == -ENODEV)
+		SKIP(return, "%s", m[0].host.why);
+	ASSERT_EQ(0, rc) TH_LOG("%s", m[0].host.why);
+	ASSERT_EQ(0, host_split(&m[0].host, &m[1].host));
+	vmm_init(&m[0].vmm, &m[0].host, NULL);
+	vmm_init(&m[1].vmm, &m[1].host, NULL);
+	/* Who resets both has to have both open, in one iommufd. */
+	ASSERT_UP(&m[0].vmm, VMM_IOMMUFD);
+	m[1].vmm.iommufd = dup(m[0].vmm.iommufd);
+	m[1].vmm.next = VMM_IOAS;
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, mdev_set(&m[i].host.mdev, "quiesce_ms", LONG_MS));
+		ASSERT_EQ(0, drive_function(&m[i].vmm));
+		EXPECT_STATE(&m[i], TRANSLATED);
+		ASSERT_EQ(0, system_reset(&m[i]));
+		EXPECT_STATE(&m[i], QUIESCING);
+	}
+}
+
+FIXTURE_TEARDOWN(siblings)
+{
+	struct machine *m = self->m;
+
+	vmm_close(&m[1].vmm);
+	vmm_close(&m[0].vmm);
+	TEARDOWN_HOST(&m[1].host);
+	TEARDOWN_HOST(&m[0].host);
+}
+
+/* One alone ends the hold of its vIOMMU, and of no other */
+TEST_F(siblings, reset)
+{
+	struct machine *m = self->m;
+
+	ASSERT_EQ(0, vfio_reset(&m[0].vmm.edu[0].dev));
+	EXPECT_STATE(&m[0], BYPASS);
+	EXPECT_STATE(&m[1], QUIESCING);
+	EXPECT_EQ(PCI_COMMAND_MASTER,
+		  command(&m[1].vmm.edu[0].dev) & PCI_COMMAND_MASTER);
+	ASSERT_EQ(0, vfio_reset(&m[1].vmm.edu[0].dev));
+	EXPECT_STATE(&m[1], BYPASS);
+}
+
+/* Both: the vIOMMU of the other function has not been told by its VMM. */
+TEST_F(siblings, hot_reset)
+{
+	struct machine *m = self->m;
+	int i;
+
+	ASSERT_EQ(0, vfio_hot_reset(&m[0].vmm.edu[0].dev));
+	for (i = 0; i < 2; i++) {
+		EXPECT_STATE(&m[i], BYPASS);
+		EXPECT_EQ(0, command(&m[i].vmm.edu[0].dev) & PCI_COMMAND_MASTER);
+		EXPECT_EQ(1, COUNT(&m[i], "reset_hold"));
+		EXPECT_EQ(0, COUNT(&m[i], "mappings"));
+		ASSERT_EQ(0, vfio_bus_master(&m[i].vmm.edu[0].dev, true));
+		EXPECT_STATE(&m[i], BYPASS);
+	}
+}
+
 /* ---- phases ---- */
 
 TEST_F(reset, phases)
