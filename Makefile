@@ -37,7 +37,7 @@ arch = $(if $(ARCH),--arch $(ARCH))
 x86 = $(if $(filter-out x86,$(ARCH)),$(error "make $@" takes no ARCH=$(ARCH)))
 
 check kunit kselftest e2e:
-	@$(vm)/check $(arch) $(filter-out check,$@)
+	@$(vm)/check $(arch) $(if $(MINUTES),--minutes $(MINUTES)) $(filter-out check,$@)
 
 MODEL ?= virtio
 
@@ -83,7 +83,8 @@ help:
 	@echo '                 a program as the drivers of the guest (MODEL=virtio);'
 	@echo '                 ARCH=arm64: on that host, MODEL=virtio alone'
 	@echo 'check            every test on Linux 7.2, all but the longest on 6.12, in VMs;'
-	@echo '                 ARCH=x86|arm64: what there is for that alone'
+	@echo '                 ARCH=x86|arm64: what there is for that alone; MINUTES=60: what'
+	@echo '                 is begun until then, the rest is counted as skipped'
 	@echo 'kunit            of these, the KUnit suites; IMAGES=folder: with the IOMMU'
 	@echo '                 tables in it, in the format of tools/testing/testdata'
 	@echo 'kselftest        of these, the programs of tools/testing/selftests/kviommu'

@@ -3,7 +3,8 @@
 # Turn KTAP into lines "pass|fail|skip NAME", on stdout; what a failing test said
 # goes to the file `details`. With indent=4 the cases of KUnit suites count, with
 # indent=0 those of a kselftest program. name: what to call the whole; status: the
-# exit status of what printed the KTAP, log: where the reader finds all of it.
+# exit status of what printed the KTAP, log: where the reader finds all of it; ended: why
+# it was ended before it was done, if it was.
 #
 # Several programs, one after the other, come with a line "# program NAME" before and
 # "# status N" after each, and these say name and status then.
@@ -85,9 +86,11 @@ length(said) < 6000 { said = said "\t" $0 "\n" }
 
 # What comes after the last program is for all of them: the kernel's memory leaks, say.
 END {
-	if (name != "")
+	if (ended && name != "")
+		result("skip", "the rest after " (count + 0) " tests: " ended)
+	else if (name != "")
 		end_of_program()
-	else if (status && (status != 1 || !complaints)) {
+	if (ended && status == 70 || name == "" && !ended && status && (status != 1 || !complaints)) {
 		name = whole
 		result("fail", "ended with status " status)
 	}
