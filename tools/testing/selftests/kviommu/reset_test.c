@@ -610,7 +610,7 @@ static int drive_function(struct vmm *vmm)
 FIXTURE_SETUP(siblings)
 {
 	struct machine *m = self->m;
-	int i, rc = host_setup_functions(&m[0].host, KVIOMMU_VIRTIO, 2);
+	int i, rc = host_setup_functions(&m[0].host, KVIOMMU_VIRTIO);
 
 	if (rc == -ENODEV)
 		SKIP(return, "%s", m[0].host.why);
@@ -621,11 +621,14 @@ FIXTURE_SETUP(siblings)
 	/* Who resets both has to have both open, in one iommufd. */
 	ASSERT_UP(&m[0].vmm, VMM_IOMMUFD);
 	m[1].vmm.iommufd = dup(m[0].vmm.iommufd);
+	ASSERT_LE(0, m[1].vmm.iommufd);
 	m[1].vmm.next = VMM_IOAS;
 	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, mdev_set(&m[i].host.mdev, "quiesce_ms", LONG_MS));
 		ASSERT_EQ(0, drive_function(&m[i].vmm));
 		EXPECT_STATE(&m[i], TRANSLATED);
+	}
+	for (i = 0; i < 2; i++) {
 		ASSERT_EQ(0, system_reset(&m[i]));
 		EXPECT_STATE(&m[i], QUIESCING);
 	}

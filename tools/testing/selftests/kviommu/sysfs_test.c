@@ -481,7 +481,7 @@ TEST_F(sysfs, other_devices)
 		u16 vendor, device;
 	} table[] = {
 		{ "e1000e", 0x8086, 0x10d3 },
-		{ "igb", 0x8086, 0x10c9 },
+		{ "igb", IGB_VENDOR, IGB_DEVICE },
 		{ "nvme", 0x1b36, 0x0010 },
 	};
 	struct vmm *vmm = &self->vmm;

@@ -52,21 +52,45 @@ int pci_find(u16 vendor, u16 device, char (*bdf)[BDF_LEN], int max)
 	return n;
 }
 
-int pci_find_pair(u16 vendor, u16 device, char (*bdf)[BDF_LEN])
+static bool of_one_group(char (*bdf)[BDF_LEN])
 {
-	char found[8][BDF_LEN], group[2][32];
+	char group[2][32];
+
+	return !pci_group_name(bdf[0], group[0], sizeof(group[0])) &&
+	       !pci_group_name(bdf[1], group[1], sizeof(group[1])) &&
+	       !strcmp(group[0], group[1]);
+}
+
+/* All but the function is the same */
+static bool of_one_device(char (*bdf)[BDF_LEN])
+{
+	return !strncmp(bdf[0], bdf[1], strlen("0000:00:02."));
+}
+
+/* Those of a group or of a device follow each other. */
+static int find_two(u16 vendor, u16 device, bool group, char (*bdf)[BDF_LEN])
+{
+	char found[8][BDF_LEN];
 	int i, n = pci_find(vendor, device, found, 8);
 
-	/* Those of a group follow each other. */
-	for (i = 1; i < n; i++) {
-		if (pci_group_name(found[i - 1], group[0], sizeof(group[0])) ||
-		    pci_group_name(found[i], group[1], sizeof(group[1])) ||
-		    strcmp(group[0], group[1]))
+	for (i = 0; i + 1 < n; i++) {
+		if (of_one_group(found + i) != group ||
+		    (!group && !of_one_device(found + i)))
 			continue;
-		memcpy(bdf, found[i - 1], 2 * BDF_LEN);
+		memcpy(bdf, found[i], 2 * BDF_LEN);
 		return 0;
 	}
 	return -ENODEV;
+}
+
+int pci_find_pair(u16 vendor, u16 device, char (*bdf)[BDF_LEN])
+{
+	return find_two(vendor, device, true, bdf);
+}
+
+int pci_find_functions(u16 vendor, u16 device, char (*bdf)[BDF_LEN])
+{
+	return find_two(vendor, device, false, bdf);
 }
 
 int pci_driver_name(const char *bdf, char *buf, size_t size)

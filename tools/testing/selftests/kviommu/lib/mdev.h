@@ -16,8 +16,14 @@
 /* PCI functions by vendor and device, as "0000:00:02.0"; returns their number */
 #define BDF_LEN		16
 int pci_find(u16 vendor, u16 device, char (*bdf)[BDF_LEN], int max);
+/* A NIC with functions, physical or virtual, for what needs no registers */
+#define IGB_VENDOR	0x8086
+#define IGB_DEVICE	0x10c9
+
 /* Two in one IOMMU group; -ENODEV if there are none */
 int pci_find_pair(u16 vendor, u16 device, char (*bdf)[BDF_LEN]);
+/* Two of one device, each in an IOMMU group of its own; -ENODEV if there are none */
+int pci_find_functions(u16 vendor, u16 device, char (*bdf)[BDF_LEN]);
 void pci_path(const char *bdf, const char *attr, char *buf, size_t size);
 /* As driverctl does it; driver NULL gives the device back to nobody */
 int pci_set_driver(const char *bdf, const char *driver);

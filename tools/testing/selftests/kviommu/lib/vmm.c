@@ -82,28 +82,17 @@ static int make_viommu(struct host *host, int endpoints)
 	return 0;
 }
 
-static int setup(struct host *host, const char *type, const char *what, u16 vendor,
-		 u16 device, int endpoints)
+int host_setup(struct host *host, const char *type, int endpoints)
 {
 	int n, rc = prepare(host, type);
 
 	if (rc)
 		return rc;
-	n = pci_find(vendor, device, host->bdf, endpoints);
+	n = pci_find(EDU_VENDOR, EDU_DEVICE, host->bdf, endpoints);
 	if (n < endpoints)
-		return fail(host, -ENODEV, "needs %d %s devices, found %d",
-			    endpoints, what, n);
+		return fail(host, -ENODEV, "needs %d edu devices, found %d",
+			    endpoints, n);
 	return make_viommu(host, endpoints);
-}
-
-int host_setup(struct host *host, const char *type, int endpoints)
-{
-	return setup(host, type, "edu", EDU_VENDOR, EDU_DEVICE, endpoints);
-}
-
-int host_setup_functions(struct host *host, const char *type, int endpoints)
-{
-	return setup(host, type, "igb", 0x8086, 0x10c9, endpoints);
 }
 
 int host_setup_pair(struct host *host, const char *type)
@@ -114,6 +103,18 @@ int host_setup_pair(struct host *host, const char *type)
 		return rc;
 	if (pci_find_pair(EDU_VENDOR, EDU_DEVICE, host->bdf))
 		return fail(host, -ENODEV, "no two edu devices in one IOMMU group");
+	return make_viommu(host, 2);
+}
+
+int host_setup_functions(struct host *host, const char *type)
+{
+	int rc = prepare(host, type);
+
+	if (rc)
+		return rc;
+	if (pci_find_functions(IGB_VENDOR, IGB_DEVICE, host->bdf))
+		return fail(host, -ENODEV,
+			    "no two functions of an igb in IOMMU groups of their own");
 	return make_viommu(host, 2);
 }
 
