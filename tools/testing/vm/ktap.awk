@@ -90,7 +90,10 @@ END {
 		result("skip", "the rest after " (count + 0) " tests: " ended)
 	else if (name != "")
 		end_of_program()
-	if (ended && status == 70 || name == "" && !ended && status && (status != 1 || !complaints)) {
+	else if (ended) {
+		name = whole
+		result("skip", "what comes after it: " ended)
+	} else if (status && (status != 1 || !complaints)) {
 		name = whole
 		result("fail", "ended with status " status)
 	}
