@@ -615,7 +615,9 @@ FIXTURE_SETUP(siblings)
 	if (rc == -ENODEV)
 		SKIP(return, "%s", m[0].host.why);
 	ASSERT_EQ(0, rc) TH_LOG("%s", m[0].host.why);
-	ASSERT_EQ(0, host_split(&m[0].host, &m[1].host));
+	ASSERT_EQ(0, host_split(&m[0].host, &m[1].host))
+		TH_LOG("%s and %s: are they in one IOMMU group?",
+		       m[0].host.bdf[0], m[0].host.bdf[1]);
 	vmm_init(&m[0].vmm, &m[0].host, NULL);
 	vmm_init(&m[1].vmm, &m[1].host, NULL);
 	/* Who resets both has to have both open, in one iommufd. */
@@ -627,10 +629,6 @@ FIXTURE_SETUP(siblings)
 		ASSERT_EQ(0, mdev_set(&m[i].host.mdev, "quiesce_ms", LONG_MS));
 		ASSERT_EQ(0, drive_function(&m[i].vmm));
 		EXPECT_STATE(&m[i], TRANSLATED);
-	}
-	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, system_reset(&m[i]));
-		EXPECT_STATE(&m[i], QUIESCING);
 	}
 }
 
@@ -644,18 +642,33 @@ FIXTURE_TEARDOWN(siblings)
 	TEARDOWN_HOST(&m[0].host);
 }
 
+#define EXPECT_HELD(m) do {						\
+	EXPECT_EQ(0, system_reset(m));					\
+	EXPECT_STATE(m, QUIESCING);					\
+	EXPECT_EQ(0, COUNT(m, "reset_hold"));				\
+} while (0)
+
+#define EXPECT_HOLD_ENDED(m) do {					\
+	EXPECT_STATE(m, BYPASS);					\
+	EXPECT_EQ(1, COUNT(m, "reset_hold"));				\
+	EXPECT_EQ(0, COUNT(m, "mappings"));				\
+} while (0)
+
 /* One alone ends the hold of its vIOMMU, and of no other */
 TEST_F(siblings, reset)
 {
 	struct machine *m = self->m;
 
+	EXPECT_HELD(&m[0]);
+	EXPECT_HELD(&m[1]);
 	ASSERT_EQ(0, vfio_reset(&m[0].vmm.edu[0].dev));
-	EXPECT_STATE(&m[0], BYPASS);
+	EXPECT_HOLD_ENDED(&m[0]);
 	EXPECT_STATE(&m[1], QUIESCING);
+	EXPECT_EQ(0, COUNT(&m[1], "reset_hold"));
 	EXPECT_EQ(PCI_COMMAND_MASTER,
 		  command(&m[1].vmm.edu[0].dev) & PCI_COMMAND_MASTER);
 	ASSERT_EQ(0, vfio_reset(&m[1].vmm.edu[0].dev));
-	EXPECT_STATE(&m[1], BYPASS);
+	EXPECT_HOLD_ENDED(&m[1]);
 }
 
 /* Both: the vIOMMU of the other function has not been told by its VMM. */
@@ -664,15 +677,30 @@ TEST_F(siblings, hot_reset)
 	struct machine *m = self->m;
 	int i;
 
+	EXPECT_HELD(&m[0]);
+	EXPECT_HELD(&m[1]);
 	ASSERT_EQ(0, vfio_hot_reset(&m[0].vmm.edu[0].dev));
 	for (i = 0; i < 2; i++) {
-		EXPECT_STATE(&m[i], BYPASS);
+		EXPECT_HOLD_ENDED(&m[i]);
 		EXPECT_EQ(0, command(&m[i].vmm.edu[0].dev) & PCI_COMMAND_MASTER);
-		EXPECT_EQ(1, COUNT(&m[i], "reset_hold"));
-		EXPECT_EQ(0, COUNT(&m[i], "mappings"));
 		ASSERT_EQ(0, vfio_bus_master(&m[i].vmm.edu[0].dev, true));
 		EXPECT_STATE(&m[i], BYPASS);
 	}
+}
+
+/* The guest of the other one goes on: it keeps what it has mapped. */
+TEST_F(siblings, hot_reset_of_translated)
+{
+	struct machine *m = self->m;
+	long long mappings = COUNT(&m[1], "mappings");
+
+	EXPECT_LT(0, mappings);
+	EXPECT_HELD(&m[0]);
+	ASSERT_EQ(0, vfio_hot_reset(&m[0].vmm.edu[0].dev));
+	EXPECT_HOLD_ENDED(&m[0]);
+	EXPECT_STATE(&m[1], TRANSLATED);
+	EXPECT_EQ(mappings, COUNT(&m[1], "mappings"));
+	EXPECT_EQ(0, command(&m[1].vmm.edu[0].dev) & PCI_COMMAND_MASTER);
 }
 
 /* ---- phases ---- */

@@ -68,14 +68,14 @@ static bool of_one_device(char (*bdf)[BDF_LEN])
 }
 
 /* Those of a group or of a device follow each other. */
-static int find_two(u16 vendor, u16 device, bool group, char (*bdf)[BDF_LEN])
+static int find_two(u16 vendor, u16 device, bool (*of_one)(char (*bdf)[BDF_LEN]),
+		    char (*bdf)[BDF_LEN])
 {
 	char found[8][BDF_LEN];
 	int i, n = pci_find(vendor, device, found, 8);
 
 	for (i = 0; i + 1 < n; i++) {
-		if (of_one_group(found + i) != group ||
-		    (!group && !of_one_device(found + i)))
+		if (!of_one(found + i))
 			continue;
 		memcpy(bdf, found[i], 2 * BDF_LEN);
 		return 0;
@@ -85,12 +85,12 @@ static int find_two(u16 vendor, u16 device, bool group, char (*bdf)[BDF_LEN])
 
 int pci_find_pair(u16 vendor, u16 device, char (*bdf)[BDF_LEN])
 {
-	return find_two(vendor, device, true, bdf);
+	return find_two(vendor, device, of_one_group, bdf);
 }
 
 int pci_find_functions(u16 vendor, u16 device, char (*bdf)[BDF_LEN])
 {
-	return find_two(vendor, device, false, bdf);
+	return find_two(vendor, device, of_one_device, bdf);
 }
 
 int pci_driver_name(const char *bdf, char *buf, size_t size)

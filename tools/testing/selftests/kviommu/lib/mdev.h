@@ -22,7 +22,7 @@ int pci_find(u16 vendor, u16 device, char (*bdf)[BDF_LEN], int max);
 
 /* Two in one IOMMU group; -ENODEV if there are none */
 int pci_find_pair(u16 vendor, u16 device, char (*bdf)[BDF_LEN]);
-/* Two of one device, each in an IOMMU group of its own; -ENODEV if there are none */
+/* Two of one device; -ENODEV if there are none */
 int pci_find_functions(u16 vendor, u16 device, char (*bdf)[BDF_LEN]);
 void pci_path(const char *bdf, const char *attr, char *buf, size_t size);
 /* As driverctl does it; driver NULL gives the device back to nobody */

@@ -114,7 +114,7 @@ int host_setup_functions(struct host *host, const char *type)
 		return rc;
 	if (pci_find_functions(IGB_VENDOR, IGB_DEVICE, host->bdf))
 		return fail(host, -ENODEV,
-			    "no two functions of an igb in IOMMU groups of their own");
+			    "no igb with two functions");
 	return make_viommu(host, 2);
 }
 

@@ -43,7 +43,7 @@ struct host {
 int host_setup(struct host *host, const char *type, int endpoints);
 /* With two of one group */
 int host_setup_pair(struct host *host, const char *type);
-/* With two functions of a NIC, no edu devices, each in a group of its own */
+/* With two functions of a NIC, no edu devices */
 int host_setup_functions(struct host *host, const char *type);
 /* One vIOMMU more, with the from's last endpoint as its first */
 int host_split(struct host *from, struct host *to);
