@@ -195,7 +195,7 @@ int cmd_top(int argc, char **argv)
 	double delay = 2, last = 0, time;
 	unsigned long long count = 0, round;
 	char uuid[UUID_LEN + 1] = "";
-	bool latency = false;
+	bool latency = false, stopped = false;
 	struct viommu *list;
 	size_t n, i, shown;
 	int opt;
@@ -223,14 +223,16 @@ int cmd_top(int argc, char **argv)
 		die(ABSENT, "there is no /sys/kernel/debug/kviommu; be root, mount debugfs, and run: modprobe kviommu_vfio_pci");
 	if (latency)
 		latency_start();
-	for (round = 0; !trace_stopped && (!count || round < count); round++) {
+	for (round = 0; !stopped && (!count || round < count); round++) {
 		if (round) {
 			if (latency)
 				trace_read(delay, latency_line);
 			else
 				poll(NULL, 0, delay * 1000);
 		}
-		if (latency && trace_stopped)
+		/* Stopped after this, what came since is for one round more. */
+		stopped = trace_stopped;
+		if (latency && stopped)
 			trace_rest(latency_line);
 		time = now();
 		if (isatty(STDOUT_FILENO))
